@@ -1,0 +1,166 @@
+"""What the layer reads from the environment: typed, checked once at start, frozen afterwards.
+
+A value that is out of range or misspelt raises `SettingsError` with the variable's name, its value and what is
+allowed. Secrets and URLs (which may hold passwords) are never repeated in a message.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from cache_layer.errors import SettingsError
+
+CACHES = ("access_state", "recent_history", "talkbuf", "rag", "summaries_job", "lock", "identity")
+"""The caches of SPEC 1 by the names that their variables use."""
+
+TTL_SECONDS: Mapping[str, tuple[int, int, int]] = {
+    "access_state": (30, 60, 45),
+    "recent_history": (600, 1800, 1200),
+    "talkbuf": (20, 30, 30),
+    "rag": (120, 600, 300),
+    "summaries_job": (3600, 7200, 7200),
+    "lock": (900, 1800, 900),
+    "identity": (30, 60, 45),
+}
+"""Seconds: the least and the most that is allowed, and the default (SPEC 1)."""
+
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+
+class Reader:
+    """Reads variables one by one and explains the first that is wrong.
+
+    An empty value counts as not set: that is how most hosting panels express "none".
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def integer(self, name: str, default: int, *, least: int, most: int, unit: str = "") -> int:
+        allowed = f"a whole number from {least} to {most}{' ' + unit if unit else ''}"
+        value = self.text(name)
+        if not value:
+            return default
+        if not value.lstrip("+-").isascii() or not value.lstrip("+-").isdigit():
+            raise SettingsError(name, value, allowed)
+        if not least <= int(value) <= most:
+            raise SettingsError(name, value, allowed)
+        return int(value)
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        value = self.text(name).lower()
+        if not value:
+            return default
+        if value not in {"on", "off"}:
+            raise SettingsError(name, value, "on, off")
+        return value == "on"
+
+    def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            raise SettingsError(name, value, ", ".join(allowed))
+        return value
+
+    def url(self, name: str, default: str, schemes: Collection[str]) -> str:
+        value = self.text(name, default)
+        if value and urlsplit(value).scheme not in schemes:
+            raise SettingsError(name, "(not shown)", " or ".join(f"{scheme}://…" for scheme in schemes))
+        return value
+
+    def unknown(self, prefix: str, known: Collection[str]) -> None:
+        """Raise for a variable that starts with `prefix` and that nothing reads: it is a misspelling."""
+        for name in sorted(self._environ):
+            if name.startswith(prefix) and name not in known:
+                raise SettingsError(name, "(set)", "one of " + ", ".join(sorted(known)))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The layer's settings.
+
+    Attributes:
+        redis_url: `redis://`, `rediss://` or `unix://`; empty means that every cache is off.
+        key_prefix: put before every key; at most 32 characters, without braces or white space.
+        timeout: the most that one call may be delayed by Redis.
+        ttls: how long an entry of each cache lives.
+        deny_ttl: how long a cached "no access" lives; zero keeps none.
+        off: the caches that are switched off.
+        hash_secret: keys the hashes that stand in for people; empty only outside production.
+    """
+
+    redis_url: str = ""
+    key_prefix: str = ""
+    timeout: timedelta = timedelta(milliseconds=100)
+    max_connections: int = 32
+    ttls: Mapping[str, timedelta] = field(
+        default_factory=lambda: {name: timedelta(seconds=ttl[2]) for name, ttl in TTL_SECONDS.items()}
+    )
+    deny_ttl: timedelta = timedelta(seconds=5)
+    off: frozenset[str] = frozenset()
+    hash_secret: bytes = field(default=b"", repr=False)
+
+    def is_on(self, cache: str) -> bool:
+        """Whether this cache may use Redis at all."""
+        return bool(self.redis_url) and cache not in self.off
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read and check every variable of the layer.
+
+        Raises:
+            SettingsError: for the first variable whose value is not allowed.
+        """
+        read = Reader(environ)
+        read.unknown("REDIS_TTL_", {*(_ttl_variable(name) for name in TTL_SECONDS), "REDIS_TTL_ACCESS_DENY"})
+        read.unknown("REDIS_CACHE_", {_switch_variable(name) for name in CACHES})
+        prefix = read.text("REDIS_KEY_PREFIX")
+        if len(prefix) > 32 or any(letter in "{}" or letter.isspace() for letter in prefix):
+            raise SettingsError("REDIS_KEY_PREFIX", prefix, "at most 32 characters, no braces, no white space")
+        all_on = read.switch("REDIS_CACHE", default=True)
+        return cls(
+            redis_url=read.url("REDIS_URL", "", REDIS_SCHEMES),
+            key_prefix=prefix,
+            timeout=timedelta(milliseconds=read.integer("REDIS_TIMEOUT_MS", 100, least=10, most=1000, unit="ms")),
+            max_connections=read.integer("REDIS_MAX_CONNECTIONS", 32, least=1, most=1000),
+            ttls={
+                name: timedelta(
+                    seconds=read.integer(_ttl_variable(name), default, least=least, most=most, unit="seconds")
+                )
+                for name, (least, most, default) in TTL_SECONDS.items()
+            },
+            deny_ttl=timedelta(seconds=read.integer("REDIS_TTL_ACCESS_DENY", 5, least=0, most=5, unit="seconds")),
+            off=frozenset(
+                name for name in CACHES if not (read.switch(_switch_variable(name), default=True) and all_on)
+            ),
+            hash_secret=_secret(read, "POMNI_HASH_SECRET"),
+        )
+
+
+def _ttl_variable(cache: str) -> str:
+    return f"REDIS_TTL_{cache.upper()}"
+
+
+def _switch_variable(cache: str) -> str:
+    return f"REDIS_CACHE_{cache.upper()}"
+
+
+def _secret(read: Reader, name: str) -> bytes:
+    value = read.text(name)
+    if not value:
+        return b""
+    try:
+        secret = base64.b64decode(value, validate=True)
+    except binascii.Error:
+        secret = b""
+    if len(secret) < 32:
+        raise SettingsError(name, "(not shown)", "base64 of at least 32 random bytes")
+    return secret

@@ -1,0 +1,190 @@
+"""What the Django side reads from the environment, checked before anything starts.
+
+`load` either returns a frozen `Environment` or raises `SettingsError` for the first variable that is wrong or, in
+production, missing. `pomni_admin.settings` turns that into one line and a non-zero exit.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from cache_layer.errors import SettingsError
+from cache_layer.settings import REDIS_SCHEMES, Reader
+from cache_layer.settings import Settings as CacheSettings
+
+MODES = ("demo", "test", "production")
+POSTGRES_SCHEMES = (
+    "postgresql",
+    "postgres",
+    "postgresql+asyncpg",
+    "postgresql+psycopg",
+    "postgresql+psycopg2",
+    "postgresql+psycopg_async",
+)
+NOT_LIBPQ = {"prepared_statement_cache_size", "statement_cache_size", "prepared_statement_name_func", "async_fallback"}
+"""Query parameters that SQLAlchemy's asyncpg dialect takes and libpq refuses."""
+
+OPENAI_PROVIDER = "pomni_admin.summaries.providers.OpenAIProvider"
+OFFLINE_PROVIDER = "pomni_admin.demo.offline.OfflineProvider"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Everything below `POMNI_*`, the servers' addresses, and the jobs' limits; durations in seconds."""
+
+    mode: str
+    debug: bool
+    secret_key: str
+    allowed_hosts: tuple[str, ...]
+    trusted_origins: tuple[str, ...]
+    database: Mapping[str, Any]
+    cache: CacheSettings
+    celery_broker_url: str
+    qdrant_url: str
+    qdrant_api_key: str
+    qdrant_collection: str
+    qdrant_vector_name: str
+    embed_dim: int
+    provider: str
+    llm_base_url: str
+    llm_api_key: str
+    chat_model: str
+    embed_model: str
+    llm_timeout_s: int
+    embed_retry_max: int
+    embed_retry_base_s: int
+    embed_retry_max_backoff_s: int
+    batch_size: int
+    max_runtime_s: int
+    daily_at: time
+    offline_delay_ms: int
+
+    @property
+    def is_production(self) -> bool:
+        return self.mode == "production"
+
+
+def load(environ: Mapping[str, str]) -> Environment:
+    """Read and check the whole environment.
+
+    Raises:
+        SettingsError: names the variable, its value (never a secret's) and what is allowed.
+    """
+    read = Reader(environ)
+    mode = read.choice("POMNI_ENV", "demo", MODES)
+    production = mode == "production"
+    cache = CacheSettings.from_env(environ)
+
+    def required(name: str, why: str) -> None:
+        if production and not read.text(name):
+            raise SettingsError(name, None, why)
+
+    required("POMNI_SECRET_KEY", "at least 50 random characters; it signs sessions and forms")
+    required("POMNI_ALLOWED_HOSTS", "the site's host names, separated by commas")
+    required("DATABASE_URL", "postgresql://…; nothing embedded starts in production")
+    required("REDIS_URL", "redis://… or rediss://…; nothing embedded starts in production")
+    required("QDRANT_URL", "http://… or https://…; nothing embedded starts in production")
+    required("POMNI_HASH_SECRET", "base64 of at least 32 random bytes; handles of people are made with it")
+
+    provider = read.choice("POMNI_LLM", "openai" if production else "offline", ("openai", "offline"))
+    if production and provider == "offline":
+        raise SettingsError("POMNI_LLM", "offline", "openai; the offline stand-in is for demo and tests")
+    if provider == "openai" and not read.text("OPENROUTER_API_KEY"):
+        raise SettingsError("OPENROUTER_API_KEY", None, "the key of the OpenAI-compatible API")
+
+    secret_key = read.text("POMNI_SECRET_KEY")
+    if secret_key and len(secret_key) < 50:
+        raise SettingsError("POMNI_SECRET_KEY", "(not shown)", "at least 50 random characters")
+
+    return Environment(
+        mode=mode,
+        debug=read.switch("POMNI_DEBUG", default=False) and not production,
+        secret_key=secret_key or _default_secret(mode),
+        allowed_hosts=_words(read.text("POMNI_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")),
+        trusted_origins=_words(read.text("POMNI_TRUSTED_ORIGINS")),
+        database=database(read),
+        cache=cache,
+        celery_broker_url=read.url("CELERY_BROKER_URL", cache.redis_url, REDIS_SCHEMES),
+        qdrant_url=read.url("QDRANT_URL", "", ("http", "https")),
+        qdrant_api_key=read.text("QDRANT_API_KEY"),
+        qdrant_collection=read.text("QDRANT_SUMMARIES_COLLECTION", "dialog_summaries_v1"),
+        qdrant_vector_name=read.text("QDRANT_VECTOR_NAME"),
+        embed_dim=read.integer("QDRANT_EMBED_DIM", 1536, least=1, most=65536),
+        provider=OPENAI_PROVIDER if provider == "openai" else OFFLINE_PROVIDER,
+        llm_base_url=read.url("OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1", ("http", "https")),
+        llm_api_key=read.text("OPENROUTER_API_KEY"),
+        chat_model=read.text("CHAT_MODEL", "openai/gpt-4o-mini"),
+        embed_model=read.text("EMBED_MODEL", "openai/text-embedding-3-small"),
+        llm_timeout_s=read.integer("LLM_TIMEOUT", 30, least=1, most=600, unit="seconds"),
+        embed_retry_max=read.integer("EMBED_RETRY_MAX", 5, least=0, most=20),
+        embed_retry_base_s=read.integer("EMBED_RETRY_BASE_SEC", 1, least=0, most=60, unit="seconds"),
+        embed_retry_max_backoff_s=read.integer(
+            "EMBED_RETRY_MAX_BACKOFF_SEC", 30, least=1, most=600, unit="seconds"
+        ),
+        batch_size=read.integer("DAILY_SUMMARIES_BATCH_SIZE", 50, least=1, most=1000, unit="users"),
+        max_runtime_s=read.integer("DAILY_SUMMARIES_MAX_RUNTIME_SEC", 900, least=10, most=86400, unit="seconds"),
+        daily_at=_time(read, "DAILY_SUMMARIES_AT", "03:00"),
+        offline_delay_ms=read.integer("OFFLINE_LLM_DELAY_MS", 0, least=0, most=60000, unit="ms"),
+    )
+
+
+def database(read: Reader, name: str = "DATABASE_URL") -> Mapping[str, Any]:
+    """The `DATABASES` entry for a URL, also in SQLAlchemy's spellings.
+
+    Behind a pooler in transaction mode (Neon's `-pooler` host, pgbouncer) a prepared statement or a server-side cursor
+    belongs to a connection that the next statement may not get, so neither is used.
+    """
+    url = read.url(name, "", POSTGRES_SCHEMES)
+    if not url:
+        return {"ENGINE": "django.db.backends.postgresql", "NAME": "", "HOST": "", "USER": ""}
+    parts = urlsplit(url)
+    query = [
+        ("sslmode" if key == "ssl" else key, value)
+        for key, value in parse_qsl(parts.query, keep_blank_values=True)
+        if key not in NOT_LIBPQ
+    ]
+    plain = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
+    try:
+        info = dict(conninfo_to_dict(plain))
+    except ProgrammingError:
+        raise SettingsError(name, "(not shown)", "postgresql://user:password@host:port/database") from None
+    if not info.get("dbname"):
+        raise SettingsError(name, "(not shown)", "a URL that ends in /database")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": info.pop("dbname"),
+        "USER": info.pop("user", ""),
+        "PASSWORD": info.pop("password", ""),
+        "HOST": info.pop("host", ""),
+        "PORT": str(info.pop("port", "")),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "OPTIONS": {"connect_timeout": 5, "prepare_threshold": None, **info},
+    }
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+def _time(read: Reader, name: str, default: str) -> time:
+    value = read.text(name, default)
+    try:
+        return time.fromisoformat(value)
+    except ValueError:
+        raise SettingsError(name, value, "hh:mm, in UTC") from None
+
+
+def _default_secret(mode: str) -> str:
+    """A fixed key for demo and tests; `load` never lets it into production."""
+    return base64.b64encode(hashlib.sha512(f"pomni {mode}: not a secret".encode()).digest()).decode()

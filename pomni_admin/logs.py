@@ -1,0 +1,23 @@
+"""How log lines look: one line an event, `key=value`, the same for our own and for libraries' records."""
+
+import logging
+
+import structlog
+
+
+def formatter() -> logging.Formatter:
+    """A formatter for `logging` that renders standard records and structlog events alike."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "logger", "event"], bool_as_flag=False),
+        ],
+    )

@@ -1,0 +1,9 @@
+"""The site's addresses."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("account/", include("pomni_admin.accounts.urls")),
+    path("", include("pomni_admin.dashboard.urls")),
+]

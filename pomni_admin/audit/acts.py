@@ -1,0 +1,231 @@
+"""Records acts: an intent before, the outcome after, under one act id (G11).
+
+::
+
+    with acts.act(actor=request.user, act=Act.INVALIDATE_ACCESS, handle=handle, reason=Reason.REFUNDED) as a:
+        a.result = "ok" if layer().access_state.invalidate(user_id).reached else "unreachable"
+    show(a.receipt)
+
+Each half is committed by itself. Inside a transaction that cannot be had: a rollback would take the intent with it, and
+an outcome would be on record before what it tells of. So an act refuses to begin inside one; its body may open its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection
+
+from pomni_admin import cache
+from pomni_admin.audit.models import AuditRow, Phase
+from pomni_admin.audit.receipts import new_receipt
+from pomni_admin.audit.vocabulary import HANDLE, REASONS, RESULT, SUBJECT, Act, Reason
+
+TOPIC: Final = "audit"
+UNKNOWN: Final = "unknown"
+"""The result of an act whose outcome is not on record: it is under way, or its process died."""
+
+log = logging.getLogger(__name__)
+
+
+class InsideTransaction(RuntimeError):
+    """An act was begun inside a transaction, whose rollback would take the record with it."""
+
+    def __init__(self) -> None:
+        super().__init__("an act cannot begin inside a transaction: leave transaction.atomic first")
+
+
+class NotInVocabulary(ValueError):
+    """A word that an audit row may not hold. The word is not repeated here: it may be personal data."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(f"this {field} may not stand in an audit row; see pomni_admin.audit.vocabulary")
+
+
+class SignedIn(Protocol):
+    """What a Django user has, an anonymous one too (its name is empty). `role` is read where there is one."""
+
+    def get_username(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: somebody signed in, or a process such as `Actor("beat", "system")`."""
+
+    name: str
+    role: str = ""
+
+    @classmethod
+    def of(cls, who: Actor | SignedIn) -> Actor:
+        if isinstance(who, Actor):
+            return who
+        return cls(who.get_username(), str(getattr(who, "role", None) or ""))
+
+
+class Recorded:
+    """The act under way, as its body sees it.
+
+    Attributes:
+        act_id: what the two rows have in common.
+        receipt: the code to read out.
+        subject: may be set by the body, when it is only known then (the id of the job that was started).
+        result: to be set by the body: `ok`, or a word for what happened instead; `unstated` if it is not.
+    """
+
+    def __init__(self, actor: Actor, act: Act, handle: str, subject: str, reason: str) -> None:
+        self.act_id = uuid.uuid4()
+        self.receipt = new_receipt()
+        self.actor, self.act, self.handle, self.subject, self.reason = actor, act, handle, subject, reason
+        self.result = "unstated"
+
+    def row(self, phase: Phase) -> AuditRow:
+        return AuditRow(
+            act_id=self.act_id,
+            phase=phase,
+            actor=self.actor.name,
+            role=self.actor.role,
+            act=self.act.value,
+            handle=self.handle,
+            subject=self.subject,
+            reason=self.reason,
+            result=self.result if phase is Phase.OUTCOME else "",
+            receipt=self.receipt,
+        )
+
+
+@contextmanager
+def act(
+    *, actor: Actor | SignedIn, act: Act | str, handle: str = "", subject: str = "", reason: Reason | str = ""
+) -> Iterator[Recorded]:
+    """Record an act around its body.
+
+    The body runs only once the intent is committed. Afterwards the outcome is: the result that the body set, or
+    `error:<ClassName>` for an exception, which goes on to the caller. Should the outcome not be writable, the entry
+    says `unknown`; what the body did is done, so that is logged and not raised.
+
+    Raises:
+        InsideTransaction: see above.
+        NotInVocabulary: the act, reason, handle or subject may not stand in a row.
+        django.db.Error: the intent could not be written; the body has not run.
+    """
+    a = _begin(actor, act, handle, subject, reason)
+    a.row(Phase.INTENT).save(force_insert=True)
+    try:
+        yield a
+    except BaseException as error:
+        a.result = f"error:{type(error).__name__}"
+        _finish(a)
+        raise
+    _finish(a)
+
+
+def refused(
+    actor: Actor | SignedIn, act: Act | str, *, handle: str = "", subject: str = "", reason: Reason | str = ""
+) -> str:
+    """Record an attempt that was not allowed, and return its receipt.
+
+    Raises:
+        InsideTransaction, NotInVocabulary, django.db.Error: as for `act`.
+    """
+    a = _begin(actor, act, handle, subject, reason)
+    a.result = "refused"
+    AuditRow.objects.bulk_create([a.row(Phase.INTENT), a.row(Phase.OUTCOME)])
+    cache.layer().announce(TOPIC)
+    return a.receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An act as the Audit page shows it; `id` is the cursor for the page after."""
+
+    id: int
+    act_id: uuid.UUID
+    at: datetime
+    finished_at: datetime | None
+    actor: str
+    role: str
+    act: str
+    handle: str
+    subject: str
+    reason: str
+    result: str
+    receipt: str
+
+
+def recent(limit: int, before_id: int | None = None) -> list[Entry]:
+    """The newest acts first, those before the entry `before_id` only: two queries, however many there are."""
+    rows = AuditRow.objects.filter(phase=Phase.INTENT).order_by("-id")
+    if before_id is not None:
+        rows = rows.filter(id__lt=before_id)
+    intents = list(rows[:limit])
+    outcomes = {
+        row.act_id: row
+        for row in AuditRow.objects.filter(phase=Phase.OUTCOME, act_id__in=[intent.act_id for intent in intents])
+    }
+    return [_entry(intent, outcomes.get(intent.act_id)) for intent in intents]
+
+
+def _entry(intent: AuditRow, outcome: AuditRow | None) -> Entry:
+    return Entry(
+        id=intent.pk,
+        act_id=intent.act_id,
+        at=intent.at,
+        finished_at=outcome.at if outcome else None,
+        actor=intent.actor,
+        role=intent.role,
+        act=intent.act,
+        handle=intent.handle,
+        subject=outcome.subject if outcome else intent.subject,
+        reason=intent.reason,
+        result=outcome.result if outcome else UNKNOWN,
+        receipt=intent.receipt,
+    )
+
+
+def _begin(actor: Actor | SignedIn, act: Act | str, handle: str, subject: str, reason: Reason | str) -> Recorded:
+    if connection.in_atomic_block or not connection.get_autocommit():
+        raise InsideTransaction
+    if act not in Act.values:
+        raise NotInVocabulary("act")
+    known = Act(act)
+    if reason and reason not in REASONS[known]:
+        raise NotInVocabulary("reason")
+    if handle and not re.fullmatch(HANDLE, handle):
+        raise NotInVocabulary("handle")
+    if subject and not re.fullmatch(SUBJECT, subject):
+        raise NotInVocabulary("subject")
+    return Recorded(Actor.of(actor), known, handle, subject, str(reason))
+
+
+def _finish(a: Recorded) -> None:
+    """Write the outcome. A result or subject of a wrong shape is a fault of the caller: it is not let into the row."""
+    if not re.fullmatch(RESULT, a.result):
+        a.result = "unstated"
+    if a.subject and not re.fullmatch(SUBJECT, a.subject):
+        a.subject = ""
+    try:
+        _write_outcome(a)
+    except Error as error:
+        # Without the traceback: PostgreSQL's message may quote the row.
+        log.error("the outcome of an act is not on record", extra={"receipt": a.receipt, "error": type(error).__name__})
+    cache.layer().announce(TOPIC)
+
+
+def _write_outcome(a: Recorded) -> None:
+    """Insert the outcome, on a fresh connection if the body has outlived the old one."""
+    try:
+        a.row(Phase.OUTCOME).save(force_insert=True)
+    except (OperationalError, InterfaceError):
+        connection.close()
+        try:
+            a.row(Phase.OUTCOME).save(force_insert=True)
+        except IntegrityError:
+            log.info("the outcome had been written before the connection broke", extra={"receipt": a.receipt})

@@ -1,0 +1,48 @@
+"""The table of acts. Its trigger, which refuses all but INSERT, is in `append_only.sql`."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from pomni_admin.audit.vocabulary import HANDLE, RESULT, SUBJECT
+
+
+class Phase(models.TextChoices):
+    """Which half of an act a row is."""
+
+    INTENT = "intent"
+    OUTCOME = "outcome"
+
+
+class AuditRow(models.Model):
+    """One half of an act. Rows are inserted by `acts` and never changed."""
+
+    act_id = models.UUIDField()
+    phase = models.CharField(max_length=7, choices=Phase.choices)
+    at = models.DateTimeField(db_default=Now())
+    actor = models.CharField(max_length=150, blank=True)
+    role = models.CharField(max_length=16, blank=True)
+    act = models.CharField(max_length=64)
+    handle = models.CharField(max_length=12, blank=True)
+    subject = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=32, blank=True)
+    result = models.CharField(max_length=128, blank=True)
+    receipt = models.CharField(max_length=16)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["act_id", "phase"], name="audit_one_row_a_phase"),
+            models.CheckConstraint(condition=models.Q(phase__in=Phase.values), name="audit_phase_known"),
+            models.CheckConstraint(condition=models.Q(handle__regex=f"^({HANDLE})?$"), name="audit_handle_shape"),
+            models.CheckConstraint(condition=models.Q(subject__regex=f"^({SUBJECT})?$"), name="audit_subject_shape"),
+            models.CheckConstraint(condition=models.Q(reason__regex="^[a-z_]*$"), name="audit_reason_shape"),
+            models.CheckConstraint(
+                condition=models.Q(phase=Phase.INTENT, result="")
+                | models.Q(phase=Phase.OUTCOME, result__regex=f"^({RESULT})$"),
+                name="audit_result_of_outcome",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.phase} of {self.act} {self.receipt}"

@@ -66,6 +66,8 @@ class Environment:
     batch_size: int
     max_runtime_s: int
     daily_at: time
+    lease_s: int
+    reaper_s: int
     offline_delay_ms: int
 
     @property
@@ -127,12 +129,12 @@ def load(environ: Mapping[str, str]) -> Environment:
         llm_timeout_s=read.integer("LLM_TIMEOUT", 30, least=1, most=600, unit="seconds"),
         embed_retry_max=read.integer("EMBED_RETRY_MAX", 5, least=0, most=20),
         embed_retry_base_s=read.integer("EMBED_RETRY_BASE_SEC", 1, least=0, most=60, unit="seconds"),
-        embed_retry_max_backoff_s=read.integer(
-            "EMBED_RETRY_MAX_BACKOFF_SEC", 30, least=1, most=600, unit="seconds"
-        ),
+        embed_retry_max_backoff_s=read.integer("EMBED_RETRY_MAX_BACKOFF_SEC", 30, least=1, most=600, unit="seconds"),
         batch_size=read.integer("DAILY_SUMMARIES_BATCH_SIZE", 50, least=1, most=1000, unit="users"),
         max_runtime_s=read.integer("DAILY_SUMMARIES_MAX_RUNTIME_SEC", 900, least=10, most=86400, unit="seconds"),
         daily_at=_time(read, "DAILY_SUMMARIES_AT", "03:00"),
+        lease_s=read.integer("SUMMARIES_LEASE_SEC", 20, least=2, most=20, unit="seconds"),
+        reaper_s=read.integer("SUMMARIES_REAPER_SEC", 5, least=1, most=10, unit="seconds"),
         offline_delay_ms=read.integer("OFFLINE_LLM_DELAY_MS", 0, least=0, most=60000, unit="ms"),
     )
 

@@ -1,0 +1,102 @@
+"""All caches of one process, and what is done with them together; as steps."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+
+from cache_layer.catalogue.access_state import access_state
+from cache_layer.catalogue.jobs import summaries_job
+from cache_layer.catalogue.locks import locks
+from cache_layer.errors import Unavailable
+from cache_layer.keys import Keys
+from cache_layer.metrics import CHANGED, Counts, Stats
+from cache_layer.settings import Settings
+from cache_layer.steps import Command, Steps
+
+log = logging.getLogger("cache_layer")
+
+FLUSH_EVERY_S = 1.0
+LOG_EVERY_S = 60.0
+
+
+class Ping(msgspec.Struct, frozen=True):
+    """Whether Redis answers.
+
+    Attributes:
+        version: the server's name and version as it gives them.
+        reason: why not, in a fixed word; empty when ok.
+    """
+
+    ok: bool
+    latency_ms: float | None = None
+    version: str = ""
+    reason: str = ""
+
+
+class Definitions:
+    """All caches of one process, over its settings; no I/O."""
+
+    def __init__(self, settings: Settings, role: str) -> None:
+        self.settings = settings
+        self.role = role
+        self.keys = Keys(settings.key_prefix)
+        self.counts = Counts()
+        self.stats = Stats(self.keys)
+        self.access_state = access_state(self.keys, self.counts, settings)
+        self.jobs = summaries_job(self.keys, self.counts, settings)
+        self.locks = locks(self.keys, settings)
+        self._unlogged: Counter[str] = Counter()
+        self._log_due = time.monotonic() + LOG_EVERY_S
+
+    def ping(self) -> Steps[Ping]:
+        try:
+            started = time.perf_counter()
+            yield Command(("PING",))
+            latency_ms = (time.perf_counter() - started) * 1000
+            info: Mapping[str, object] = yield Command(("INFO", "server"))
+        except Unavailable as error:
+            return Ping(ok=False, reason=error.reason)
+        name = info.get("server_name", "redis")
+        version = info.get("valkey_version") or info.get("redis_version", "?")
+        return Ping(ok=True, latency_ms=latency_ms, version=f"{name} {version}")
+
+    def announce(self, topic: str) -> Steps[None]:
+        try:
+            yield Command(("PUBLISH", self.keys.plain(CHANGED), topic))
+        except Unavailable:
+            log.debug("not announced: redis is away")
+
+    def flush(self) -> Steps[None]:
+        counts = self.counts.take()
+        if counts:
+            self._unlogged.update(counts)
+            try:
+                yield from self.stats.flush(counts)
+            except Unavailable:
+                self.counts.give_back(counts)
+                self._unlogged.subtract(counts)
+        if self._unlogged and time.monotonic() >= self._log_due:
+            self._log_due = time.monotonic() + LOG_EVERY_S
+            self._log_counts()
+
+    def log_start(self, ping: Ping) -> None:
+        if ping.ok:
+            log.info("redis ping ok role=%s latency_ms=%.1f server=%s", self.role, ping.latency_ms, ping.version)
+        else:
+            log.warning("redis ping failed role=%s reason=%s; caches go straight to the source", self.role, ping.reason)
+        if self.settings.off:
+            log.info("caches switched off: %s", " ".join(sorted(self.settings.off)))
+
+    def _log_counts(self) -> None:
+        by_cache: dict[str, list[str]] = {}
+        for field, number in sorted(self._unlogged.items()):
+            cache, _, event = field.partition(".")
+            by_cache.setdefault(cache, []).append(f"{event}={number}")
+        for cache, parts in by_cache.items():
+            log.info("cache counts cache=%s %s", cache, " ".join(parts))
+        self._unlogged.clear()

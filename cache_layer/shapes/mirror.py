@@ -1,0 +1,87 @@
+"""A copy of a row that only ever gets newer: what carries the higher revision wins, in whatever order it arrives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+from cache_layer.codecs import Codec
+from cache_layer.errors import EntryRejected, Unavailable
+from cache_layer.keys import Keys
+from cache_layer.metrics import Counts, Event
+from cache_layer.scripts import MIRROR_PUT
+from cache_layer.steps import Call, Command, Load, Steps
+
+T = TypeVar("T")
+
+
+class Mirror(Generic[T]):
+    """The mechanism.
+
+    Args:
+        revision: a whole number below 2^53 that grows with every change of the row.
+        ttl: counted from the last `put`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        codec: Codec[T],
+        keys: Keys,
+        counts: Counts,
+        *,
+        revision: Callable[[T], int],
+        ttl: timedelta,
+        on: bool,
+    ) -> None:
+        self.name = name
+        self.on = on
+        self._codec = codec
+        self._keys = keys
+        self._counts = counts
+        self._revision = revision
+        self._ttl_ms = int(ttl.total_seconds() * 1000)
+
+    def key(self, subject: int | str) -> str:
+        return self._keys.of(self.name, subject)
+
+    def put(self, subject: int | str, value: T) -> Steps[bool]:
+        """Store it unless something newer is there. False as well when Redis cannot be reached."""
+        if not self.on:
+            return False
+        data = self._codec.encode(subject, value, stored_ms=int(time.time() * 1000), deadline_ms=None)
+        try:
+            stored = yield Call(MIRROR_PUT, (self.key(subject),), (self._revision(value), data, self._ttl_ms))
+        except Unavailable:
+            self._count("error")
+            return False
+        self._count("fill" if stored == 1 else "fill_refused")
+        return bool(stored == 1)
+
+    def get(self, subject: int | str) -> Steps[T | None]:
+        """The copy, or else the row, which is then mirrored; None when there is no such row."""
+        if self.on:
+            try:
+                raw = yield Command(("HGET", self.key(subject), "data"))
+                if raw is not None:
+                    value = self._codec.decode(subject, raw).value
+                    self._count("hit")
+                    return value
+                self._count("miss")
+            except (Unavailable, EntryRejected):
+                self._count("error")
+                self._count("fallback")
+        try:
+            loaded: T | None = yield Load()
+        except Exception:
+            self._count("load_error")
+            raise
+        self._count("load")
+        if loaded is not None:
+            yield from self.put(subject, loaded)
+        return loaded
+
+    def _count(self, event: Event) -> None:
+        self._counts.add(self.name, event)

@@ -1,0 +1,266 @@
+"""One value under one key, filled only by whoever holds the lease that its miss handed out.
+
+The lease is Facebook's (Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013, section 3.2.1): it keeps a load
+that began before an invalidation from landing after it (G2), and makes of many misses one load (G3).
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+
+from cache_layer.codecs import Codec, Entry
+from cache_layer.errors import EntryRejected, Unavailable
+from cache_layer.keys import Keys
+from cache_layer.metrics import Counts, Event
+from cache_layer.scripts import LEASE_RELEASE, LEASE_RENEW, VALUE_DROP, VALUE_FILL, VALUE_READ
+from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Steps
+
+T = TypeVar("T")
+
+LEASE_MS = 2000
+RENEW_EVERY_S = 0.7
+WAIT_AT_MOST_S = 3.0
+"""Longer than a lease, so that a waiter sees the lease of a killed loader end and takes over."""
+FIRST_POLL_S = 0.002
+LONGEST_POLL_S = 0.05
+LAPS = 3
+"""How often a load whose fill was refused is done again, so that its caller does not get what was just invalidated."""
+
+_token = f"{secrets.token_hex(6)}:{{}}".format
+_numbers = count()
+
+
+class Invalidated(msgspec.Struct, frozen=True):
+    """What an invalidation did.
+
+    Attributes:
+        reached: whether Redis carried it out; when not, the entry ends with its TTL.
+        value: whether there was a value to drop.
+        lease: whether somebody was loading, whose load will now not be stored.
+    """
+
+    reached: bool
+    value: bool = False
+    lease: bool = False
+
+
+class Peek(msgspec.Struct, Generic[T], frozen=True):
+    """What is stored now, read without loading, leasing or counting.
+
+    Attributes:
+        age_s, ttl_s: seconds since it was stored, and until it ends.
+    """
+
+    state: Literal["hit", "absent", "unreachable", "off"]
+    value: T | None = None
+    age_s: float | None = None
+    ttl_s: float | None = None
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A lease that this call was given."""
+
+    token: str
+
+
+class Value(Generic[T]):
+    """The mechanism. A cache in the catalogue is one of these, with its rules filled in.
+
+    Args:
+        name: the cache's name, in keys and statistics.
+        ttl: how long this value may be kept; zero or less keeps nothing.
+        deadline: when this value stops being true by itself, or None (G1).
+        load_at_most: how long the lease of one load is renewed.
+        on: False goes straight to the source, without a look at Redis.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        codec: Codec[T],
+        keys: Keys,
+        counts: Counts,
+        *,
+        ttl: Callable[[T], timedelta],
+        deadline: Callable[[T], datetime | None],
+        load_at_most: timedelta,
+        on: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = name
+        self.on = on
+        self._codec = codec
+        self._keys = keys
+        self._counts = counts
+        self._ttl = ttl
+        self._deadline = deadline
+        self._load_at_most_s = load_at_most.total_seconds()
+        self._clock = clock
+
+    def key(self, subject: int | str) -> str:
+        return self._keys.of(self.name, subject)
+
+    def get(self, subject: int | str) -> Steps[T]:
+        """The value from Redis, or else from the source; the source's own exception when it raises.
+
+        Never raises `Unavailable`: where Redis cannot be used, the source is asked.
+        """
+        if not self.on:
+            return (yield from self._load(None))
+        for lap in range(LAPS):
+            try:
+                found = yield from self._look(subject)
+            except Unavailable:
+                self._count("error")
+                self._count("fallback")
+                return (yield from self._load(None))
+            if isinstance(found, Entry):
+                return found.value
+            if found is None:
+                return (yield from self._load(None))
+            started = self._clock()
+            value = yield from self._load(self._lease(subject, found.token))
+            if (yield from self._fill(subject, found.token, value, started)) or lap == LAPS - 1:
+                return value
+        raise AssertionError("the last lap returns")
+
+    def peek(self, subject: int | str) -> Steps[Peek[T]]:
+        """What is there now, for people who look; changes nothing."""
+        if not self.on:
+            return Peek("off")
+        key = self.key(subject)
+        try:
+            raw, left_ms = yield Batch((Command(("GET", key)), Command(("PTTL", key))))
+            entry = self._believe(subject, raw) if raw is not None else None
+        except Unavailable:
+            return Peek("unreachable")
+        except EntryRejected:
+            entry = None
+        if entry is None:
+            return Peek("absent")
+        age_s = max(self._clock() - entry.stored_ms / 1000, 0.0)
+        return Peek("hit", entry.value, age_s, max(int(left_ms), 0) / 1000)
+
+    def invalidate(self, subject: int | str) -> Steps[Invalidated]:
+        """Drop the value and the lease of any load in progress. Harmless any number of times.
+
+        Works also where this process has the cache switched off: another may have it on.
+        """
+        key = self.key(subject)
+        try:
+            values, leases = yield Call(VALUE_DROP, (key, _lease_key(key)))
+        except Unavailable:
+            return Invalidated(reached=False)
+        return Invalidated(reached=True, value=bool(values), lease=bool(leases))
+
+    def _look(self, subject: int | str) -> Steps[Entry[T] | Held | None]:
+        """The entry; or the lease to fill it; or None after a bounded wait for somebody else's load."""
+        key = self.key(subject)
+        keys = (key, _lease_key(key))
+        token = _token(next(_numbers))
+        args: tuple[str | bytes | int, ...] = (token, LEASE_MS)
+        waited = 0.0
+        pause = FIRST_POLL_S
+        while True:
+            reply = yield Call(VALUE_READ, keys, args)
+            if isinstance(reply, bytes):
+                try:
+                    entry = self._believe(subject, reply)
+                except EntryRejected:
+                    self._count("error")
+                else:
+                    if entry is not None:
+                        if not waited:
+                            self._count("hit")
+                        return entry
+                args = (token, LEASE_MS, reply)
+                continue
+            if reply == 1:
+                if not waited:
+                    self._count("miss")
+                return Held(token)
+            if reply != 0:
+                raise Unavailable("nonsense")
+            if not waited:
+                self._count("wait")
+            if waited >= WAIT_AT_MOST_S:
+                return None
+            pause = min(pause * 2, LONGEST_POLL_S) * random.uniform(0.5, 1.0)  # noqa: S311  jitter
+            yield Pause(pause)
+            waited += pause
+            args = (token, LEASE_MS)
+
+    def _believe(self, subject: int | str, raw: bytes) -> Entry[T] | None:
+        """The entry, or None when its deadline has passed."""
+        entry = self._codec.decode(subject, raw)
+        if entry.deadline_ms is not None and entry.deadline_ms <= self._clock() * 1000:
+            return None
+        return entry
+
+    def _load(self, lease: Lease | None) -> Steps[T]:
+        try:
+            value: T = yield Load(lease)
+        except Exception:
+            self._count("load_error")
+            if lease is not None:
+                yield from lease.abandon()
+            raise
+        self._count("load")
+        return value
+
+    def _lease(self, subject: int | str, token: str) -> Lease:
+        key = _lease_key(self.key(subject))
+        return Lease(
+            RENEW_EVERY_S,
+            self._load_at_most_s,
+            renew=lambda: _yes(Call(LEASE_RENEW, (key,), (token, LEASE_MS))),
+            abandon=lambda: _yes(Call(LEASE_RELEASE, (key,), (token,))),
+        )
+
+    def _fill(self, subject: int | str, token: str, value: T, started: float) -> Steps[bool]:
+        """Store the value; False when it must be loaded again because it was invalidated meanwhile.
+
+        The time to live counts from the start of the load, since that is how old the answer may be.
+        """
+        now = self._clock()
+        deadline = self._deadline(value)
+        left_s = self._ttl(value).total_seconds() - (now - started)
+        if deadline is not None:
+            left_s = min(left_s, deadline.timestamp() - now)
+        entry = self._codec.encode(
+            subject,
+            value,
+            stored_ms=int(started * 1000),
+            deadline_ms=None if deadline is None else int(deadline.timestamp() * 1000),
+        )
+        key = self.key(subject)
+        try:
+            accepted = yield Call(VALUE_FILL, (key, _lease_key(key)), (token, entry, max(int(left_s * 1000), 0)))
+        except Unavailable:
+            self._count("error")
+            return True
+        self._count("fill" if accepted == 1 else "fill_refused")
+        return bool(accepted == 1)
+
+    def _count(self, event: Event) -> None:
+        self._counts.add(self.name, event)
+
+
+def _lease_key(key: str) -> str:
+    return f"{key}:lease"
+
+
+def _yes(call: Call) -> Steps[bool]:
+    try:
+        return bool((yield call) == 1)
+    except Unavailable:
+        return False

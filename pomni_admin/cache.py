@@ -1,0 +1,64 @@
+"""The one place where the site and the workers get at Redis.
+
+Synchronous code goes through django-redis's pool; a process has one layer, and a forked child makes its own. Code on an
+event loop makes a `CacheLayer` of its own, since an asynchronous client belongs to its loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import threading
+
+from django.conf import settings
+from django_redis import get_redis_connection
+
+from cache_layer import CacheLayer, Settings, SyncCacheLayer
+from cache_layer.privacy import handle
+
+_making = threading.Lock()
+_layer: tuple[int, SyncCacheLayer] | None = None
+
+
+def layer() -> SyncCacheLayer:
+    """This process's layer, started (Redis pinged, result logged) at its first use."""
+    global _layer
+    made = _layer
+    if made is not None and made[0] == os.getpid():
+        return made[1]
+    with _making:
+        if _layer is None or _layer[0] != os.getpid():
+            configured = cache_settings()
+            client = get_redis_connection("default") if configured.redis_url else None
+            fresh = SyncCacheLayer(configured, client, role=_role())
+            fresh.start()
+            _layer = (os.getpid(), fresh)
+        return _layer[1]
+
+
+def async_layer(role: str) -> CacheLayer:
+    """A new layer for the running event loop; its maker starts and closes it."""
+    return CacheLayer(cache_settings(), role)
+
+
+def cache_settings() -> Settings:
+    """The layer's settings as Django read them at start."""
+    configured: Settings = settings.ENV.cache
+    return configured
+
+
+def handle_of(user_id: int) -> str:
+    """The name under which this person appears on pages and in audit rows (G6)."""
+    secret = cache_settings().hash_secret or hashlib.sha256(settings.SECRET_KEY.encode()).digest()
+    return handle(secret, user_id)
+
+
+def _role() -> str:
+    """What this process is, for its log lines."""
+    words = " ".join(sys.argv)
+    if "celery" in words:
+        return "beat" if " beat" in words else "worker"
+    if "uvicorn" in words:
+        return "web"
+    return "command"

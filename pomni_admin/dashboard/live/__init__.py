@@ -1,0 +1,1 @@
+"""How pages stay live (G10): a subscription, a hub of streams, a consumer a viewer."""

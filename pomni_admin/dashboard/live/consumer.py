@@ -1,0 +1,93 @@
+"""One viewer's WebSocket: checks who it is, then sends states; reads nothing but the request of a snapshot.
+
+Close codes: 4401 nobody is signed in, 4403 not allowed, 4404 no such page. After these a client does not come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from pomni_admin.accounts.roles import Role
+from pomni_admin.dashboard.live.frames import ASK_FOR_SNAPSHOT, Beat, now_ms
+from pomni_admin.dashboard.live.hub import hub
+from pomni_admin.dashboard.live.outbox import Outbox
+from pomni_admin.dashboard.live.stream import Stream
+from pomni_admin.dashboard.page import Audience
+from pomni_admin.dashboard.registry import LIVE
+
+SIGNED_OUT, FORBIDDEN, NO_SUCH_PAGE = 4401, 4403, 4404
+BEAT_S = 15.0
+"""A line on which nothing has been sent for this long carries a beat, by which the page knows that it is alive."""
+
+_encoder = msgspec.json.Encoder()
+
+
+class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
+    """Sends the states of one page to one viewer."""
+
+    _stream: Stream | None = None
+    _sender: asyncio.Task[None] | None = None
+    _outbox: Outbox
+
+    async def connect(self) -> None:
+        # A close code reaches the browser only over a connection that was accepted.
+        await self.accept()
+        user = self.scope["user"]
+        if not user.is_authenticated:
+            await self.close(SIGNED_OUT)
+            return
+        role: Role | None = await database_sync_to_async(lambda: user.role)()
+        page = LIVE.get(self.scope["url_route"]["kwargs"]["page"])
+        subject = str(self.scope["url_route"]["kwargs"].get("subject", ""))
+        if role is None or (page is not None and not Audience(role, "").may(page.permission)):
+            await self.close(FORBIDDEN)
+            return
+        if page is None or not page.topics(subject):
+            await self.close(NO_SUCH_PAGE)
+            return
+        self._outbox = Outbox(Audience(role, self._language()))
+        self._stream = hub().join(page, subject, self._outbox)
+        self._sender = asyncio.create_task(self._send(self._stream, self._outbox))
+
+    async def disconnect(self, code: int) -> None:
+        if self._stream is not None:
+            hub().leave(self._stream, self._outbox)
+        if self._sender is not None:
+            self._sender.cancel()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if text_data == ASK_FOR_SNAPSHOT and self._stream is not None:
+            self._outbox.ask_for_snapshot()
+
+    async def _send(self, stream: Stream, outbox: Outbox) -> None:
+        while not outbox.ended:
+            frame = _next(stream, outbox)
+            if frame is None:
+                if await outbox.wait(BEAT_S):
+                    continue
+                frame = Beat(outbox.seq, now_ms())
+            await self.send(text_data=_encoder.encode(frame).decode())
+        await self.close(NO_SUCH_PAGE)
+
+    def _language(self) -> str:
+        asked: Any = parse_qs(self.scope["query_string"].decode("ascii", "replace")).get("language", [""])[0]
+        return asked if asked in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+
+
+def _next(stream: Stream, outbox: Outbox) -> msgspec.Struct | None:
+    condition = outbox.take_condition()
+    if condition is not None:
+        return condition
+    if not outbox.wants_snapshot:
+        return outbox.take_delta()
+    snapshot = stream.newest(outbox.audience)
+    if snapshot is not None:
+        outbox.took_snapshot(snapshot.seq)
+    return snapshot

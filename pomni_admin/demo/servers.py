@@ -248,13 +248,17 @@ class Postgres(Server):
         return self.folder / "cluster"
 
     def _password(self) -> str:
-        return (self.folder / "password").read_text().strip()
+        """Made when first asked for, so that there is a URL before there is a server."""
+        file = self.folder / "password"
+        if not file.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_urlsafe(24) + "\n")
+        return file.read_text().strip()
 
     def _create(self) -> None:
         shutil.rmtree(self._cluster, ignore_errors=True)  # one that was interrupted half-way
-        password = self.folder / "password"
-        password.touch(mode=0o600)
-        password.write_text(secrets.token_urlsafe(24) + "\n")
+        self._password()
         unfinished = self.folder / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -265,7 +269,7 @@ class Postgres(Server):
             leashed(
                 [
                     str(_postgres_programs() / "initdb"),
-                    *("-D", str(unfinished), "-U", "pomni", "--pwfile", str(password)),
+                    *("-D", str(unfinished), "-U", "pomni", "--pwfile", str(self.folder / "password")),
                     *("--auth", "scram-sha-256", "--set", "scram_iterations=64", "--encoding", "UTF8"),
                     *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C", "--no-sync"),
                 ],

@@ -1,0 +1,70 @@
+"""Fixtures for every test. What they do is told in `tests/harness`, one module a subject.
+
+Importing this file points the environment at servers of this worker's own, before anything reads Django's settings.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+import django
+import pytest
+
+from tests.harness import environment
+
+PLACE = environment.settle()
+django.setup()
+
+from tests.harness.browser import browser, browser_page, new_page, page_errors  # noqa: E402
+from tests.harness.cast import cast  # noqa: E402
+from tests.harness.processes import own_site, project, shared_site, site, spawn, worker  # noqa: E402
+from tests.harness.servers import (  # noqa: E402
+    database,
+    django_db_setup,
+    migrated,
+    own_postgres,
+    own_valkey,
+    own_vectors,
+    postgres_server,
+    qdrant,
+    valkey,
+    valkey_server,
+    vectors_server,
+)
+from tests.harness.staff import staff  # noqa: E402
+
+__all__ = [
+    "browser",
+    "browser_page",
+    "cast",
+    "database",
+    "django_db_setup",
+    "migrated",
+    "new_page",
+    "own_postgres",
+    "own_site",
+    "own_valkey",
+    "own_vectors",
+    "page_errors",
+    "postgres_server",
+    "project",
+    "qdrant",
+    "shared_site",
+    "site",
+    "spawn",
+    "staff",
+    "valkey",
+    "valkey_server",
+    "vectors_server",
+    "worker",
+]
+
+
+@pytest.fixture(scope="session")
+def place() -> environment.Place:
+    """This worker's folder and servers; the fixtures of each server start it when it is first needed."""
+    return PLACE
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(PLACE.folder, ignore_errors=True)

@@ -1,0 +1,141 @@
+"""Fixtures of the servers: Valkey and Qdrant emptied, PostgreSQL truncated before each test that asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+from psycopg.rows import dict_row
+from pytest_django.plugin import DjangoDbBlocker
+from qdrant_client import QdrantClient
+
+from pomni_admin.demo.servers import Postgres, Valkey, Vectors
+from tests.harness.environment import Place
+
+KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
+"""Tables whose rows come from migrations: content types, permissions, and the roles as groups."""
+
+
+class Database:
+    """The worker's database as any other process sees it: committed rows only."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def connect(self) -> psycopg.Connection[dict[str, Any]]:
+        return psycopg.connect(self.url, autocommit=True, row_factory=dict_row)
+
+    def rows(self, query: str, *parameters: object) -> list[dict[str, Any]]:
+        """Run one statement in a connection of its own and return its rows, if it has any."""
+        with self.connect() as connection:
+            cursor = connection.execute(query.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def truncate(self) -> None:
+        """Empty every table. Past triggers, because the audit refuses even TRUNCATE."""
+        with self.connect() as connection, connection.transaction():
+            connection.execute("SET LOCAL session_replication_role = replica")
+            connection.execute("SET LOCAL lock_timeout = '15s'")
+            found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            tables = [sql.Identifier(row["tablename"]) for row in found if row["tablename"] not in KEPT]
+            if tables:
+                connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(tables)))
+
+
+@pytest.fixture(scope="session")
+def valkey_server(place: Place) -> Iterator[Valkey]:
+    yield place.valkey.start()
+    place.valkey.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(place: Place) -> Iterator[Postgres]:
+    yield place.postgres.start()
+    place.postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def vectors_server(place: Place) -> Iterator[Vectors]:
+    yield place.vectors.start()
+    place.vectors.stop()
+
+
+@pytest.fixture
+def valkey(valkey_server: Valkey) -> Valkey:
+    """The worker's Valkey, empty. For faults take `own_valkey`."""
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+    return valkey_server
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A Valkey of the test's own, which it may kill, pause or restart. Keeps its data over restarts."""
+    server = Valkey(tmp_path / "own-valkey").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[Postgres]:
+    """A PostgreSQL of the test's own, empty, which it may kill, pause or restart."""
+    server = Postgres(tmp_path / "own-postgres", durable=False).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_vectors(tmp_path: Path) -> Iterator[Vectors]:
+    """A Qdrant of the test's own, which it may kill, pause or restart."""
+    server = Vectors(tmp_path / "own-vectors").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def qdrant(vectors_server: Vectors) -> Iterator[QdrantClient]:
+    """A client of the worker's Qdrant, which has no collections."""
+    client = QdrantClient(url=vectors_server.url)
+    for collection in client.get_collections().collections:
+        client.delete_collection(collection.name)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup() -> None:
+    """Instead of pytest-django's: there is no second database and no rollback, see `database`."""
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres_server: Postgres, django_db_blocker: DjangoDbBlocker) -> Database:
+    """The worker's PostgreSQL with the bot's tables and our own."""
+    from django.core.management import call_command
+    from django.db import connection, connections
+
+    from pomni_admin.bot.tables import create_tables
+
+    with django_db_blocker.unblock():
+        create_tables(connection)
+        call_command("migrate", verbosity=0)
+        connections.close_all()
+    return Database(postgres_server.url)
+
+
+@pytest.fixture
+def database(migrated: Database, valkey: Valkey, django_db_blocker: DjangoDbBlocker) -> Iterator[Database]:
+    """The worker's database, all its tables empty, and Redis too, whose keys are made of ids that come again.
+
+    What a test writes is committed, so that workers, the site and psql see it. Use this, not pytest-django's `db`.
+    """
+    from django.db import connections
+
+    migrated.truncate()
+    with django_db_blocker.unblock():
+        yield migrated
+        connections.close_all()

@@ -1,0 +1,84 @@
+# make demo    everything on this machine, until Ctrl-C (PORT=8000, RESET=1 to start afresh)
+# make test    all checks and all tests (JOBS=2 processes; ARGS="-k name" goes to pytest)
+# make check   format, lint, types, imports, translations, migrations
+# make bench   the figures of docs/benchmarks.md
+# make soak    the long run under faults
+
+SHELL := /bin/sh
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+CATALOGUES := $(wildcard locale/*/LC_MESSAGES/*.po)
+JOBS ?= 2
+ARGS ?=
+
+# What the caller has set for the product must not change what the checks see.
+PLAIN := env -u REDIS_URL -u QDRANT_URL POMNI_ENV=test
+
+.PHONY: demo test check bench soak venv translations chromium clean
+
+demo: venv translations
+	@exec $(PY) -m pomni_admin.demo --end-with-parent $(if $(PORT),--port $(PORT)) $(if $(filter-out 0,$(RESET)),--reset)
+
+test: chromium check
+	$(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+check: venv translations
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PLAIN) DATABASE_URL=postgresql://127.0.0.1:1/none $(PY) -W ignore::RuntimeWarning \
+		manage.py makemigrations --check --dry-run
+
+bench: venv translations
+	$(PY) -m benchmarks
+
+soak: venv translations
+	$(PY) -m benchmarks.soak
+
+venv: $(INSTALLED)
+
+translations: $(CATALOGUES:.po=.mo)
+
+%.mo: %.po $(INSTALLED)
+	@$(PY) -m babel.messages.frontend --quiet compile --input-file $< --output-file $@
+
+# uv is several times as fast as pip; where it cannot be had, or does not get through to the registry, pip does it. Its
+# cache is kept here, for a home folder may be read-only.
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		rm -rf $(VENV); \
+		for python in python3 python3.13 python3.12 python3.11; do \
+			$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+			found=$$python; \
+			$$python -c 'import venv, ensurepip' 2>/dev/null && break; \
+			found="$$found without venv"; \
+		done; \
+		case "$$found" in \
+			"") echo "Python 3.11 or newer is needed, and none is on the path."; exit 1;; \
+			*without*) echo "$$found: the venv module is missing (on Debian and Ubuntu: apt install python3-venv)."; exit 1;; \
+		esac; \
+		echo "making $(VENV) with $$($$found --version)"; \
+		$$found -m venv $(VENV); }
+	@echo "installing packages"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-cache-dir uv \
+		&& UV_CACHE_DIR=$(VENV)/uv-cache $(VENV)/bin/uv pip install --quiet --python $(PY) -r requirements-dev.txt \
+		|| { echo "uv did not manage; with pip this takes a minute"; \
+			$(PY) -m pip install --quiet --disable-pip-version-check --no-cache-dir -r requirements-dev.txt; }
+	@touch $@
+
+chromium:
+	@if [ -n "$$CHROMIUM" ]; then \
+		test -x "$$CHROMIUM" || { echo "CHROMIUM=$$CHROMIUM cannot be run."; exit 1; }; \
+	elif ! command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null; then \
+		echo "installing Chromium for the browser tests"; \
+		if [ "$$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi; \
+		{ DEBIAN_FRONTEND=noninteractive $$as_root apt-get -qq update \
+			&& DEBIAN_FRONTEND=noninteractive $$as_root apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core \
+			; } >/dev/null || { \
+			echo "Chromium could not be installed. Install it, or name one: make test CHROMIUM=/path/to/chromium"; exit 1; }; \
+	fi
+
+clean:
+	rm -rf $(VENV) .demo .test-artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

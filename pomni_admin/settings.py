@@ -193,6 +193,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "openai": {"level": "WARNING"},
         "qdrant_client": {"level": "WARNING"},
         "django.server": {"level": "WARNING"},
     },

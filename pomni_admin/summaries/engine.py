@@ -1,0 +1,173 @@
+"""One person's pass: may we, read, ask, write, bring the vector.
+
+Nothing is held while the model thinks. What was true before is asked again in the transaction that writes, under a
+share lock on the person's row: whoever has left, changed their privacy or purged their messages meanwhile gets no
+summary (SPEC 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import partial
+
+import structlog
+from django.db import OperationalError, connection, transaction
+from psycopg import errors as postgres
+
+from cache_layer.privacy import may_store
+from pomni_admin.summaries import claims, pending
+from pomni_admin.summaries.claims import Claim
+from pomni_admin.summaries.models import Failure
+from pomni_admin.summaries.providers import ProviderError, ProviderRateLimited, SummaryText, provider
+from pomni_admin.summaries.retries import persist
+from pomni_admin.summaries.sources import SOURCES, Material
+from pomni_admin.summaries.vectors import VectorsError, vectors
+from pomni_admin.summaries.watch import Watch
+
+log = structlog.get_logger(__name__)
+
+MOST_READINGS = 3
+"""So often a person's rows are read and sent while they keep changing; then the person counts as failed."""
+
+PRIVACY = "SELECT privacy_level FROM users WHERE id = %(user)s"
+
+HOLD_PERSON = "SELECT privacy_level FROM users WHERE id = %(user)s FOR SHARE"
+
+LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
+
+WRITE = """
+INSERT INTO dialog_summaries
+    (user_id, kind, period_start, period_end, text, tokens, source_count, created_at, updated_at)
+VALUES (%(user)s, %(kind)s, %(start)s, %(end)s, %(text)s, %(tokens)s, %(source_count)s, now(), now())
+ON CONFLICT ON CONSTRAINT uq_dialog_summaries_span DO UPDATE
+SET text = EXCLUDED.text, tokens = EXCLUDED.tokens, source_count = EXCLUDED.source_count,
+    updated_at = EXCLUDED.updated_at
+RETURNING id, updated_at
+"""
+
+
+class Unwritten(Enum):
+    """Why the transaction wrote no summary."""
+
+    FORBIDDEN = "forbidden"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The summary's row as it was written."""
+
+    summary_id: int
+    updated_at: datetime
+
+
+def summarise(claim: Claim, user_id: int, watch: Watch) -> None:
+    """Take one person through, and count them exactly once.
+
+    Raises:
+        Stop: the job was canceled, or the like, while waiting; the person has not been counted.
+        Displaced: somebody else has the batch; nothing was written.
+    """
+    try:
+        written = _summary(claim, user_id, watch)
+    except ProviderError as error:
+        fail(claim, user_id, f"llm_{error.code}")
+        return
+    if written is not None:
+        _vector(claim, written.summary_id, watch)
+
+
+def skip(claim: Claim, user_id: int) -> None:
+    """Count a person for whom there is nothing to write."""
+    claims.advance(claim, user_id, skipped=1)
+
+
+def fail(claim: Claim, user_id: int, code: str) -> None:
+    """Count a person whose summary could not be made; the job goes on, and this one can be retried alone."""
+    log.warning("summary failed", job=str(claim.job_id), batch=claim.number, code=code)
+    with transaction.atomic():
+        claims.advance(claim, user_id, errors=1)
+        Failure.objects.update_or_create(
+            job_id=claim.job_id, user_id=user_id, defaults={"batch_id": claim.batch_id, "code": code[:64]}
+        )
+
+
+def _summary(claim: Claim, user_id: int, watch: Watch) -> Written | None:
+    """The row, or None when the person has been counted without one."""
+
+    def note(_error: ProviderError) -> None:
+        claims.note_retry(claim)
+
+    source = SOURCES[claim.kind]
+    for _ in range(MOST_READINGS):
+        material = source.read(user_id, claim.period) if _may_store(user_id, PRIVACY) else None
+        if material is None:
+            skip(claim, user_id)
+            return None
+        text = persist(partial(provider().summarise, material.messages), pause=watch.pause, note=note)
+        try:
+            written = _write(claim, user_id, material, text)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, (postgres.LockNotAvailable, postgres.DeadlockDetected)):
+                raise
+            continue
+        if isinstance(written, Written):
+            return written
+        if written is Unwritten.FORBIDDEN:
+            skip(claim, user_id)
+            return None
+    fail(claim, user_id, "rows_kept_changing")
+    return None
+
+
+def _may_store(user_id: int, sql: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"user": user_id})
+        row = cursor.fetchone()
+    return row is not None and may_store(row[0])
+
+
+def _write(claim: Claim, user_id: int, material: Material, text: SummaryText) -> Written | Unwritten:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(LOCK_TIMEOUT)
+        if not _may_store(user_id, HOLD_PERSON):
+            return Unwritten.FORBIDDEN
+        if not SOURCES[claim.kind].still_there(material):
+            return Unwritten.CHANGED
+        claims.advance(claim, user_id, processed=1)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                WRITE,
+                {
+                    "user": user_id,
+                    "kind": claim.kind,
+                    "start": claim.period.starts_at,
+                    "end": claim.period.ends_at,
+                    "text": text.text,
+                    "tokens": text.tokens_in + text.tokens_out,
+                    "source_count": len(material.row_ids),
+                },
+            )
+            summary_id, updated_at = cursor.fetchone()
+        pending.add(summary_id, user_id, claim.batch_id, updated_at)
+    return Written(summary_id, updated_at)
+
+
+def _vector(claim: Claim, summary_id: int, watch: Watch) -> None:
+    """Bring the vector now if it can be brought; if not, it stays pending and the person stays counted."""
+
+    def note(error: ProviderError) -> None:
+        claims.note_retry(claim, embedding_429=int(isinstance(error, ProviderRateLimited)))
+
+    if vectors().resting:
+        pending.postpone(summary_id, "qdrant_unavailable")
+        return
+    try:
+        pending.deliver(summary_id, lambda text: persist(lambda: provider().embed(text), pause=watch.pause, note=note))
+    except ProviderError as error:
+        pending.postpone(summary_id, f"embed_{error.code}")
+    except VectorsError as error:
+        pending.postpone(summary_id, error.code)

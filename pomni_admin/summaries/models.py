@@ -1,0 +1,176 @@
+"""The truth about summary jobs (G9). Redis mirrors these rows, and Celery only wakes up who works on them.
+
+Nothing here has a foreign key to the bot's tables: people leave in mid-job, and the job goes on without them.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Now
+
+from pomni_admin.summaries.periods import Period
+
+
+class Kind(models.TextChoices):
+    DAILY = "daily"
+
+
+class JobState(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELING = "canceling"
+    OK = "ok"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+ACTIVE = (JobState.QUEUED, JobState.RUNNING, JobState.CANCELING)
+"""The states in which a job may still move."""
+
+
+class Job(models.Model):
+    """One run of one kind.
+
+    Attributes:
+        period_start, period_end: UTC days, the end exclusive.
+        user_id: set for a run for one person only.
+        fence: grows with every job; the lock in Redis carries it, and every write checks it (G8).
+        once: a name that may start only once, such as a schedule's start of one day; empty for people's starts.
+        planned, planned_user_id, found: how far the plan is: the last person with a place in a batch, and how many.
+        plan_claim, plan_lease_until, plan_attempts: who may plan now, as for batches.
+        total: people in the plan; None until it is complete.
+        note: a short fixed word that says why a job ended as it did, where its counters do not.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    period_start = models.DateField()
+    period_end = models.DateField()
+    user_id = models.BigIntegerField(null=True)
+    state = models.CharField(max_length=16, choices=JobState.choices, default=JobState.QUEUED)
+    fence = models.BigIntegerField(db_default=Func(Value("summaries_job_fence"), function="nextval"), editable=False)
+    started_by = models.CharField(max_length=150)
+    once = models.CharField(max_length=64, null=True, unique=True)
+    planned = models.BooleanField(default=False)
+    planned_user_id = models.BigIntegerField(default=0)
+    found = models.IntegerField(default=0)
+    plan_claim = models.IntegerField(default=0)
+    plan_lease_until = models.DateTimeField(null=True)
+    plan_attempts = models.IntegerField(default=0)
+    total = models.IntegerField(null=True)
+    note = models.CharField(max_length=64, default="")
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    deadline_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind"], condition=Q(state__in=ACTIVE), name="summaries_one_active_job_a_kind"
+            ),
+            models.CheckConstraint(condition=Q(period_end__gt=F("period_start")), name="summaries_period_not_empty"),
+        ]
+        indexes = [models.Index(fields=["-created_at"], name="summaries_job_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.period_start} {self.state}"
+
+    @property
+    def period(self) -> Period:
+        return Period(self.period_start, self.period_end)
+
+
+class BatchState(models.TextChoices):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+
+
+class Batch(models.Model):
+    """A fixed list of people that one worker at a time works off, and how far it is.
+
+    Cursor and counters move in one statement, in the transaction that writes the person's summary: that is why they
+    are exact whenever a worker dies.
+
+    Attributes:
+        users: ascending and final once planned, at most `DAILY_SUMMARIES_BATCH_SIZE`.
+        cursor: the last person of `users` that is finished; 0 before the first.
+        claim: grows with every claim; a write that carries an older one is refused (G8).
+        attempts: claims since the cursor last moved: a person whose texts kill the worker is passed over in the end.
+    """
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="batches")
+    number = models.IntegerField()
+    users: ArrayField[list[int], list[int]] = ArrayField(models.BigIntegerField())
+    state = models.CharField(max_length=8, choices=BatchState.choices, default=BatchState.WAITING)
+    cursor = models.BigIntegerField(default=0)
+    claim = models.BigIntegerField(default=0)
+    claimed_by = models.CharField(max_length=150, default="")
+    claimed_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    attempts = models.IntegerField(default=0)
+    processed = models.IntegerField(default=0)
+    written = models.IntegerField(default=0)
+    embedding_ok = models.IntegerField(default=0)
+    embedding_429 = models.IntegerField(default=0)
+    skipped = models.IntegerField(default=0)
+    errors = models.IntegerField(default=0)
+    retries = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="summaries_batch_number")]
+        indexes = [
+            models.Index(
+                fields=["job", "number"], condition=~Q(state=BatchState.DONE), name="summaries_batch_unfinished"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.number} {self.state}"
+
+
+class Failure(models.Model):
+    """A person whose summary could not be made, and the class of error; never a text (G6)."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="failures")
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="failures")
+    user_id = models.BigIntegerField()
+    code = models.CharField(max_length=64)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "user_id"], name="summaries_one_failure_a_person")]
+
+    def __str__(self) -> str:
+        return f"failure {self.code}"
+
+
+class PendingVector(models.Model):
+    """A summary whose vector is still to be written; made with the row, gone with the vector.
+
+    Attributes:
+        summary_id: of `dialog_summaries`; when that row is gone, the point is deleted instead of written.
+        written_at: the row's `updated_at` when this was made: a vector of an older text does not settle it.
+        batch: gets the count when the vector is there; None when the job has been removed.
+        not_before: nobody else tries before; the worker that has just written the row does it itself.
+        reason: a short fixed word: why the last attempt failed; empty before the first.
+    """
+
+    summary_id = models.BigIntegerField(primary_key=True)
+    user_id = models.BigIntegerField()
+    batch = models.ForeignKey(Batch, models.SET_NULL, null=True, related_name="pending_vectors")
+    written_at = models.DateTimeField()
+    attempts = models.IntegerField(default=0)
+    not_before = models.DateTimeField(db_index=True)
+    reason = models.CharField(max_length=64, default="")
+
+    def __str__(self) -> str:
+        return f"pending vector {self.reason or 'new'}"

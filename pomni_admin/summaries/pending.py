@@ -1,0 +1,189 @@
+"""From a summary's row to its vector: never forgotten, counted once (G9).
+
+The row and its `PendingVector` are written together. Whoever brings the vector to Qdrant then deletes the pending row
+and counts, in one transaction: the deletion succeeds for one of them only, and only for the text that the vector is of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+
+from pomni_admin.summaries import shutdown
+from pomni_admin.summaries.providers import ProviderError, ProviderRateLimited, ProviderUnavailable, provider
+from pomni_admin.summaries.vectors import Point, VectorsError, VectorsUnavailable, vectors
+
+log = structlog.get_logger(__name__)
+
+LONGEST_BACKOFF = timedelta(minutes=10)
+MOST_A_TASK = 200
+
+ADD = """
+INSERT INTO summaries_pendingvector (summary_id, user_id, batch_id, written_at, attempts, not_before, reason)
+VALUES (%(summary)s, %(user)s, %(batch)s, %(written_at)s, 0, now() + %(hold_s)s * interval '1 second', '')
+ON CONFLICT (summary_id) DO UPDATE
+SET batch_id = EXCLUDED.batch_id, written_at = EXCLUDED.written_at, attempts = 0,
+    not_before = EXCLUDED.not_before, reason = ''
+"""
+
+ADD_AGAIN = """
+INSERT INTO summaries_pendingvector (summary_id, user_id, batch_id, written_at, attempts, not_before, reason)
+VALUES (%(summary)s, %(user)s, NULL, %(written_at)s, 0, now(), 'overtaken')
+ON CONFLICT (summary_id) DO NOTHING
+"""
+
+READ = """
+SELECT user_id, kind, period_start, period_end, text, updated_at FROM dialog_summaries WHERE id = %(summary)s
+"""
+
+HOLD = "SELECT updated_at FROM dialog_summaries WHERE id = %(summary)s FOR KEY SHARE"
+
+SETTLE = """
+WITH settled AS (
+    DELETE FROM summaries_pendingvector WHERE summary_id = %(summary)s AND written_at = %(written_at)s
+    RETURNING batch_id
+)
+UPDATE summaries_batch SET embedding_ok = embedding_ok + 1 WHERE id = (SELECT batch_id FROM settled)
+"""
+
+DROP = """
+DELETE FROM summaries_pendingvector AS pending WHERE summary_id = %(summary)s
+AND NOT EXISTS (SELECT 1 FROM dialog_summaries WHERE id = pending.summary_id)
+"""
+
+TAKE_DUE = """
+UPDATE summaries_pendingvector AS pending
+SET attempts = pending.attempts + 1, not_before = now() + %(hold_s)s * interval '1 second'
+FROM (
+    SELECT summary_id FROM summaries_pendingvector WHERE not_before <= now()
+    ORDER BY not_before LIMIT 1
+    FOR UPDATE SKIP LOCKED
+) AS due
+WHERE pending.summary_id = due.summary_id
+RETURNING pending.summary_id, pending.batch_id, pending.attempts
+"""
+
+POSTPONE = """
+UPDATE summaries_pendingvector
+SET not_before = now() + %(wait_s)s * interval '1 second', reason = %(reason)s
+WHERE summary_id = %(summary)s
+"""
+
+DUE = "SELECT EXISTS (SELECT 1 FROM summaries_pendingvector WHERE not_before <= now())"
+
+NOTE_429 = "UPDATE summaries_batch SET embedding_429 = embedding_429 + 1 WHERE id = %(batch)s"
+
+
+class Delivery(Enum):
+    """What became of one pending vector."""
+
+    WRITTEN = "written"
+    GONE = "gone"
+    OVERTAKEN = "overtaken"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    point: Point
+    text: str
+
+
+def add(summary_id: int, user_id: int, batch_id: int, written_at: datetime) -> None:
+    """Remember, in the caller's transaction, that this row needs its vector.
+
+    Its writer has a lease's time to bring it before others try as well.
+    """
+    _execute(ADD, summary=summary_id, user=user_id, batch=batch_id, written_at=written_at, hold_s=settings.ENV.lease_s)
+
+
+def deliver(summary_id: int, embed: Callable[[str], list[float]]) -> Delivery:
+    """Embed the row as it is now, write the point, and settle; or remove the point if the row is gone.
+
+    Raises:
+        ProviderError, VectorsError: the pending row is still there, for another time.
+    """
+    row = _read(summary_id)
+    if row is None:
+        return _forget(summary_id)
+    vectors().upsert(row.point, embed(row.text))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(HOLD, {"summary": summary_id})
+        now = cursor.fetchone()
+        if now is not None and now[0] == row.point.updated_at:
+            cursor.execute(SETTLE, {"summary": summary_id, "written_at": now[0]})
+            return Delivery.WRITTEN
+        if now is not None:
+            # Ours is of an older text and may have landed on a newer one, whose own pending row may be settled already.
+            cursor.execute(ADD_AGAIN, {"summary": summary_id, "user": row.point.user_id, "written_at": now[0]})
+            return Delivery.OVERTAKEN
+    return _forget(summary_id)
+
+
+def postpone(summary_id: int, reason: str, attempts: int = 0) -> None:
+    """Leave it for later, later each time."""
+    wait = min(timedelta(seconds=settings.ENV.embed_retry_base_s) * 2 ** min(attempts, 16), LONGEST_BACKOFF)
+    _execute(POSTPONE, summary=summary_id, reason=reason, wait_s=wait.total_seconds())
+
+
+def any_due() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(DUE)
+        (due,) = cursor.fetchone()
+    return bool(due)
+
+
+def deliver_due() -> int:
+    """Bring what is due, until there is nothing more, or nothing more can be brought now; how many were brought."""
+    brought = 0
+    for _ in range(MOST_A_TASK):
+        taken = None if shutdown.stopping() else _take()
+        if taken is None:
+            break
+        summary_id, batch_id, attempts = taken
+        try:
+            delivery = deliver(summary_id, provider().embed)
+            brought += delivery is Delivery.WRITTEN
+        except (ProviderError, VectorsError) as error:
+            if isinstance(error, ProviderRateLimited):
+                _execute(NOTE_429, batch=batch_id)
+            postpone(summary_id, error.code, attempts)
+            if isinstance(error, (ProviderRateLimited, ProviderUnavailable, VectorsUnavailable)):
+                log.warning("pending vectors wait", code=error.code, brought=brought)
+                break
+    return brought
+
+
+def _take() -> tuple[int, int | None, int] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_DUE, {"hold_s": settings.ENV.lease_s})
+        row: tuple[int, int | None, int] | None = cursor.fetchone()
+    return row
+
+
+def _read(summary_id: int) -> _Row | None:
+    with connection.cursor() as cursor:
+        cursor.execute(READ, {"summary": summary_id})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    user_id, kind, start, end, text, updated_at = row
+    return _Row(Point(summary_id, user_id, kind, start, end, len(text), updated_at), text)
+
+
+def _forget(summary_id: int) -> Delivery:
+    """Remove the point of a row that is gone, and only then stop thinking of it."""
+    vectors().delete(summary_id)
+    _execute(DROP, summary=summary_id)
+    return Delivery.GONE
+
+
+def _execute(sql: str, **values: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)

@@ -1,0 +1,256 @@
+"""Who writes the summaries and the vectors: one interface, and the client of OpenAI-compatible APIs behind it.
+
+::
+
+    ProviderError                what all of them are; `code` is a short fixed word, fit for logs and rows
+    ├── ProviderRateLimited      429; `retry_after` seconds, where the API said so. Worth another try
+    ├── ProviderUnavailable      5xx, no connection, no answer in time. Worth another try
+    ├── ProviderRefused          another 4xx: the same request would be refused again
+    └── ProviderGarbage          an answer that cannot be used: not JSON, no choices, empty, a vector of another size
+
+Messages of these exceptions never hold a text, an answer or a URL (G6), and they are raised `from None`, because the
+SDK's own exceptions carry the request.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import ClassVar, Protocol, TypeVar
+
+import httpx2
+import msgspec
+import openai
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from pomni_admin.summaries import prompt
+
+MOST_ANSWER_BYTES = 4 * 1024 * 1024
+SUMMARY_TOKENS = 700
+CONNECT_TIMEOUT_S = 5.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation; `role` is `user` or `bot`."""
+
+    role: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryText:
+    """What the model wrote, and what it cost."""
+
+    text: str
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class ProviderError(Exception):
+    """The root of the tree drawn above."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class ProviderRateLimited(ProviderError):
+    """The API says "too many requests"; `retry_after` is in seconds, None where it did not say."""
+
+    def __init__(self, code: str = "rate_limited", retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(code)
+
+
+class ProviderUnavailable(ProviderError):
+    """The API did not answer, or said that it cannot at the moment."""
+
+    def __init__(self, code: str = "unavailable", retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(code)
+
+
+class ProviderRefused(ProviderError):
+    """The API will not take this request, however often it is sent."""
+
+
+class ProviderGarbage(ProviderError):
+    """The API answered something that is not a summary or not a vector."""
+
+
+class Provider(Protocol):
+    """Writes summaries and vectors. Calls block, for `LLM_TIMEOUT` at the most, and raise only `ProviderError`."""
+
+    is_stand_in: ClassVar[bool]
+    """True for what stands in for the real thing in demo and tests: every page says so."""
+
+    def summarise(self, messages: Sequence[Message]) -> SummaryText:
+        """Retell a conversation, oldest message first; never called with none."""
+
+    def embed(self, text: str) -> list[float]:
+        """The vector of a text, `QDRANT_EMBED_DIM` finite numbers."""
+
+
+@cache
+def provider() -> Provider:
+    """This process's provider, as `POMNI_LLM` chose it."""
+    made: Provider = import_string(settings.ENV.provider)()
+    return made
+
+
+class _Streamed(Protocol):
+    def iter_bytes(self) -> Iterator[bytes]: ...
+
+
+class _ChatMessage(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _ChatMessage
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Chat(msgspec.Struct):
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+class _Vector(msgspec.Struct):
+    embedding: list[float]
+
+
+class _Vectors(msgspec.Struct):
+    data: list[_Vector]
+
+
+class OpenAIProvider:
+    """Any OpenAI-compatible API, through the `openai` SDK.
+
+    The SDK sends the request and reads the status; the answer is read here, as bytes with a bound on size and time, and
+    decoded by a schema, because the SDK passes on whatever JSON it is given. Its own retries are off: ours can be
+    interrupted by a cancel, and are counted.
+    """
+
+    is_stand_in: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        env = settings.ENV
+        self._timeout_s = float(env.llm_timeout_s)
+        self._chat_model: str = env.chat_model
+        self._embed_model: str = env.embed_model
+        self._dim: int = env.embed_dim
+        self._client = openai.OpenAI(
+            api_key=env.llm_api_key,
+            base_url=env.llm_base_url,
+            max_retries=0,
+            timeout=httpx2.Timeout(self._timeout_s, connect=min(CONNECT_TIMEOUT_S, self._timeout_s)),
+        )
+
+    def summarise(self, messages: Sequence[Message]) -> SummaryText:
+        call = self._client.chat.completions.with_streaming_response.create(
+            model=self._chat_model,
+            messages=[
+                {"role": "system", "content": prompt.SYSTEM},
+                {"role": "user", "content": prompt.transcript(messages)},
+            ],
+            max_tokens=SUMMARY_TOKENS,
+            temperature=0.2,
+        )
+        answer = _decode(self._read(call), _Chat)
+        if not answer.choices:
+            raise ProviderGarbage("no_choices")
+        text = prompt.summary(answer.choices[0].message.content or "")
+        if not text:
+            raise ProviderGarbage("empty_answer")
+        usage = answer.usage or _Usage()
+        return SummaryText(text, tokens_in=usage.prompt_tokens, tokens_out=usage.completion_tokens)
+
+    def embed(self, text: str) -> list[float]:
+        call = self._client.embeddings.with_streaming_response.create(
+            model=self._embed_model, input=text, encoding_format="float"
+        )
+        answer = _decode(self._read(call), _Vectors)
+        if not answer.data:
+            raise ProviderGarbage("empty_answer")
+        return checked_vector(answer.data[0].embedding, self._dim)
+
+    def _read(self, call: AbstractContextManager[_Streamed]) -> bytes:
+        """The answer's body. Some APIs send a byte now and then while they think, so time is watched here as well."""
+        ends = time.monotonic() + self._timeout_s
+        body = bytearray()
+        try:
+            with call as response:
+                for part in response.iter_bytes():
+                    body += part
+                    if len(body) > MOST_ANSWER_BYTES:
+                        raise ProviderGarbage("answer_too_long")
+                    if time.monotonic() > ends:
+                        raise ProviderUnavailable("timeout")
+        except openai.APIStatusError as error:
+            raise _by_status(error.status_code, error.response.headers.get("retry-after")) from None
+        except (openai.APITimeoutError, httpx2.TimeoutException):
+            raise ProviderUnavailable("timeout") from None
+        except (openai.APIConnectionError, httpx2.HTTPError):
+            raise ProviderUnavailable("no_connection") from None
+        except openai.OpenAIError:
+            raise ProviderGarbage("bad_answer") from None
+        return bytes(body)
+
+
+def checked_vector(vector: list[float], dim: int) -> list[float]:
+    """The vector itself.
+
+    Raises:
+        ProviderGarbage: it has another size than the collection, or numbers that are not finite, or only zeros, which
+            have no direction that a cosine could compare.
+    """
+    if len(vector) != dim:
+        raise ProviderGarbage("vector_size")
+    if not all(map(math.isfinite, vector)) or not any(vector):
+        raise ProviderGarbage("vector_values")
+    return vector
+
+
+def _decode(body: bytes, shape: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ProviderGarbage("bad_answer") from None
+
+
+def _by_status(status: int, retry_after: str | None) -> ProviderError:
+    if status == 429:
+        return ProviderRateLimited(retry_after=seconds(retry_after))
+    if status >= 500 or status in {408, 409, 425}:
+        return ProviderUnavailable(f"http_{status}", retry_after=seconds(retry_after))
+    return ProviderRefused(f"http_{status}")
+
+
+def seconds(retry_after: str | None) -> float | None:
+    """A Retry-After header as seconds from now; it may be a number or a date (RFC 9110, 10.2.3)."""
+    if not retry_after:
+        return None
+    try:
+        wait = float(retry_after)
+    except ValueError:
+        try:
+            wait = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return max(0.0, wait) if math.isfinite(wait) else None

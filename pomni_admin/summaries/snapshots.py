@@ -1,0 +1,80 @@
+"""Jobs as people see them: the rows of a job added up, in one statement, so that the numbers fit together."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from cache_layer import JobSnapshot, WorkerView
+
+SNAPSHOTS = """
+SELECT job.id::text AS job_id, job.kind, job.period_start, job.period_end, job.state, job.started_by, job.created_at,
+       job.started_at, job.finished_at, job.total,
+       coalesce(batches.processed, 0) AS processed_users, coalesce(batches.written, 0) AS summaries_written,
+       coalesce(batches.embedding_ok, 0) AS embedding_ok, coalesce(batches.embedding_429, 0) AS embedding_429,
+       coalesce(batches.skipped, 0) AS skipped, coalesce(batches.errors, 0) AS errors,
+       coalesce(batches.retries, 0) AS retries, batches.batches_total, batches.batches_done, batches.heartbeat_at,
+       (SELECT count(*) FROM summaries_pendingvector AS vector
+        JOIN summaries_batch AS batch ON batch.id = vector.batch_id WHERE batch.job_id = job.id) AS vectors_pending,
+       coalesce(batches.workers, '[]') AS workers,
+       extract(epoch FROM coalesce(job.finished_at, statement_timestamp()) - job.started_at)::float AS seconds,
+       (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AS revision
+FROM summaries_job AS job
+LEFT JOIN LATERAL (
+    SELECT sum(processed) AS processed, sum(written) AS written, sum(embedding_ok) AS embedding_ok,
+           sum(embedding_429) AS embedding_429, sum(skipped) AS skipped, sum(errors) AS errors,
+           sum(retries) AS retries, count(*) AS batches_total, count(*) FILTER (WHERE state = 'done') AS batches_done,
+           max(heartbeat_at) AS heartbeat_at,
+           json_agg(json_build_object(
+               'name', claimed_by, 'batch', number, 'users_done', processed + skipped + errors,
+               'users_total', cardinality(users), 'since', claimed_at, 'heartbeat_at', heartbeat_at
+           ) ORDER BY number) FILTER (WHERE state = 'running' AND lease_until > statement_timestamp())::text AS workers
+    FROM summaries_batch WHERE job_id = job.id
+) AS batches ON true
+"""
+
+ONE = SNAPSHOTS + "WHERE job.id = %(job)s"
+
+NEWEST = SNAPSHOTS + "ORDER BY job.created_at DESC, job.id LIMIT %(limit)s"
+
+SHORTEST_RATE_S = 1.0
+"""A rate over less time than this says nothing."""
+
+
+def read(job_id: UUID | str) -> JobSnapshot | None:
+    """One job now, from PostgreSQL."""
+    found = _read(ONE, {"job": str(job_id)})
+    return found[0] if found else None
+
+
+def newest(limit: int) -> list[JobSnapshot]:
+    """The newest jobs, from PostgreSQL."""
+    return _read(NEWEST, {"limit": limit})
+
+
+def _read(sql: str, values: dict[str, Any]) -> list[JobSnapshot]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        names = [column.name for column in cursor.description or ()]
+        return [_snapshot(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _snapshot(row: dict[str, object]) -> JobSnapshot:
+    seconds = row.pop("seconds")
+    workers = msgspec.json.decode(str(row.pop("workers")), type=tuple[WorkerView, ...])
+    plain = msgspec.convert({**row, "workers": ()}, JobSnapshot)
+    checked = plain.processed_users + plain.skipped + plain.errors
+    remaining = max(0, plain.total - checked) if plain.total is not None else 0
+    rate = checked / seconds if isinstance(seconds, float) and seconds >= SHORTEST_RATE_S and checked else None
+    running = plain.state == "running" and plain.total is not None
+    return msgspec.structs.replace(
+        plain,
+        workers=workers,
+        checked_users=checked,
+        remaining=remaining,
+        rate_per_s=rate,
+        eta_s=remaining / rate if rate and running else None,
+    )

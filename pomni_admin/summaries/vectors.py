@@ -1,0 +1,184 @@
+"""The vectors of summaries in Qdrant. A point carries ids and dates, never a text.
+
+::
+
+    VectorsError            what all of them are; `code` is a short fixed word
+    ├── VectorsUnavailable  Qdrant does not answer, or not now: worth another try
+    └── VectorsRefused      it answers, and says no; or the collection is not one that we can write to
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import TypeVar
+
+import structlog
+from django.conf import settings
+from qdrant_client import QdrantClient
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
+from qdrant_client.models import Distance, PointIdsList, PointStruct, VectorParams
+
+log = structlog.get_logger(__name__)
+
+TIMEOUT_S = 5
+REST_S = 5.0
+"""After Qdrant has not answered, a process leaves it alone for so long, so that a job does not wait at every person."""
+
+T = TypeVar("T")
+
+
+class VectorsError(Exception):
+    """The root of the tree drawn above."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class VectorsUnavailable(VectorsError):
+    """Qdrant could not be used at the moment."""
+
+
+class VectorsRefused(VectorsError):
+    """Qdrant would refuse the same request again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One summary as Qdrant has it; the id is that of the row in `dialog_summaries`."""
+
+    summary_id: int
+    user_id: int
+    kind: str
+    period_start: datetime
+    period_end: datetime
+    length: int
+    updated_at: datetime
+
+    def payload(self) -> dict[str, object]:
+        return {
+            "user_id": self.user_id,
+            "kind": self.kind,
+            "period_start": self.period_start.isoformat(),
+            "period_end": self.period_end.isoformat(),
+            "len": self.length,
+            "tags": [],
+            "updated_at": self.updated_at.isoformat(),
+        }
+
+
+class Vectors:
+    """The collection of summaries, made if it is missing. One client a process."""
+
+    def __init__(self) -> None:
+        env = settings.ENV
+        self._collection: str = env.qdrant_collection
+        self._wanted_name: str = env.qdrant_vector_name
+        self._dim: int = env.embed_dim
+        self._name: str | None = None
+        self._rest_until = 0.0
+        self._client = QdrantClient(
+            url=env.qdrant_url, api_key=env.qdrant_api_key or None, timeout=TIMEOUT_S, check_compatibility=False
+        )
+
+    @property
+    def resting(self) -> bool:
+        """Whether Qdrant was away a moment ago, so that trying now would only cost time."""
+        return time.monotonic() < self._rest_until
+
+    def upsert(self, point: Point, vector: list[float]) -> None:
+        """Write the point, or write it again.
+
+        Raises:
+            VectorsError: it was not written, or that is not known.
+        """
+        name = self._ready()
+        struct = PointStruct(id=point.summary_id, vector={name: vector} if name else vector, payload=point.payload())
+        self._ask(lambda: self._client.upsert(self._collection, [struct], wait=True))
+
+    def delete(self, summary_id: int) -> None:
+        """Remove the point; harmless when there is none.
+
+        Raises:
+            VectorsError: it may still be there.
+        """
+        self._ready()
+        selector = PointIdsList(points=[summary_id])
+        self._ask(lambda: self._client.delete(self._collection, selector, wait=True))
+
+    def _ready(self) -> str:
+        """Make sure of the collection, once a process; the name of its vector, empty for an unnamed one."""
+        if self._name is None:
+            if not self._ask(lambda: self._client.collection_exists(self._collection)):
+                self._create()
+            self._name = self._vector_name()
+        return self._name
+
+    def _create(self) -> None:
+        params = VectorParams(size=self._dim, distance=Distance.COSINE)
+        config = {self._wanted_name: params} if self._wanted_name else params
+        try:
+            self._ask(lambda: self._client.create_collection(self._collection, vectors_config=config))
+        except VectorsRefused:  # another worker was faster; if it was not that, the next question fails
+            return
+        log.info("qdrant: collection created", collection=self._collection, size=self._dim)
+
+    def _vector_name(self) -> str:
+        """The bot's collection may have one unnamed vector or named ones (SPEC 3)."""
+        found = self._ask(lambda: self._client.get_collection(self._collection)).config.params.vectors
+        if isinstance(found, VectorParams):
+            name, params = "", found
+        else:
+            named = found or {}
+            name = self._wanted_name or (next(iter(named)) if len(named) == 1 else "")
+            if name not in named:
+                log.error(
+                    "qdrant: set QDRANT_VECTOR_NAME to one of the collection's vectors",
+                    collection=self._collection,
+                    found=sorted(named),
+                )
+                raise VectorsRefused("vector_name")
+            params = named[name]
+        if params.size != self._dim:
+            log.error(
+                "qdrant: the collection's vectors have another size than QDRANT_EMBED_DIM",
+                collection=self._collection,
+                collection_size=params.size,
+                embed_dim=self._dim,
+            )
+            raise VectorsRefused("collection_size")
+        return name
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        try:
+            answer = call()
+        except UnexpectedResponse as error:
+            status = error.status_code or 0
+            if status == 404:
+                self._name = None  # the collection has been dropped: look again, and make it, next time
+                raise VectorsUnavailable("qdrant_no_collection") from None
+            if status >= 500 or status in {408, 429}:
+                raise self._away(f"qdrant_http_{status}") from None
+            raise VectorsRefused(f"qdrant_http_{status}") from None
+        except (ApiException, ResourceExhaustedResponse):
+            raise self._away("qdrant_unavailable") from None
+        except ValueError:
+            # What the client raises for an answer that is not what Qdrant would say (pydantic's among them).
+            raise self._away("qdrant_bad_answer") from None
+        self._rest_until = 0.0
+        return answer
+
+    def _away(self, code: str) -> VectorsUnavailable:
+        self._rest_until = time.monotonic() + REST_S
+        return VectorsUnavailable(code)
+
+
+@cache
+def vectors() -> Vectors:
+    """This process's client."""
+    return Vectors()

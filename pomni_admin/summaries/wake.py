@@ -1,0 +1,43 @@
+"""Wakes workers up. Messages say "look at this job" or "look for vectors", and losing them all loses nothing (G9)."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+from kombu.exceptions import OperationalError
+
+from pomni_admin.celery import app
+
+log = structlog.get_logger(__name__)
+
+MOST_LOOKS = 8
+"""So many waiting messages are enough: each worker that takes one goes on until nothing is left."""
+
+
+def looks(job_id: UUID, wanted: int) -> bool:
+    """Ask for up to `wanted` workers; fewer when messages are waiting already. False when the broker is away.
+
+    The queue is measured first, so that it stays short however long no worker has been there to empty it.
+    """
+    return _send("summaries.work", [str(job_id)], min(wanted, MOST_LOOKS))
+
+
+def vectors() -> bool:
+    """Ask one worker to bring the vectors that are due. False when the broker is away."""
+    return _send("summaries.write_vectors", [], 1)
+
+
+def _send(task: str, arguments: list[str], wanted: int) -> bool:
+    # A connection of our own: bounded in time by the transport's options, and fresh after the broker was away.
+    connection: Any = app.connection_for_write()
+    try:
+        with connection:
+            waiting = connection.default_channel.queue_declare(app.conf.task_default_queue).message_count
+            for _ in range(max(0, min(wanted, MOST_LOOKS - waiting))):
+                app.send_task(task, args=arguments, connection=connection, retry=False)
+    except (OperationalError, OSError, *connection.transport.connection_errors) as error:
+        log.warning("the broker is away; the reaper will ask again", task=task, error=type(error).__name__)
+        return False
+    return True

@@ -1,0 +1,53 @@
+"""The question "may I go on?", asked before each person and while waiting."""
+
+from __future__ import annotations
+
+import time
+
+from pomni_admin.summaries import claims, shutdown
+from pomni_admin.summaries.claims import Claim, Standing
+from pomni_admin.summaries.heartbeat import Heartbeat
+
+PAUSE_STEP_S = 0.5
+"""How often a long wait looks up: a cancel is felt within 2 s (G9)."""
+
+
+class Stop(Exception):
+    """Go no further with this batch; `why` is a short fixed word."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+class Watch:
+    """Watches one claim on behalf of the worker that holds it."""
+
+    def __init__(self, claim: Claim, heartbeat: Heartbeat) -> None:
+        self._claim = claim
+        self._heartbeat = heartbeat
+
+    def check(self) -> None:
+        """Return if the next person may start.
+
+        Raises:
+            Stop: the job was canceled, its time is up, the claim is lost, or this process shuts down.
+        """
+        if shutdown.stopping():
+            raise Stop("shutdown")
+        if self._heartbeat.lost.is_set():
+            raise Stop("displaced")
+        standing = claims.standing(self._claim)
+        if standing is not Standing.GO:
+            raise Stop(standing.value)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless there is a reason to stop.
+
+        Raises:
+            Stop: as for `check`.
+        """
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            self._heartbeat.lost.wait(min(left, PAUSE_STEP_S))
+            self.check()

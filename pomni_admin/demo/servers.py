@@ -225,7 +225,6 @@ class Postgres(Server):
             "jit": "off",
             "fsync": "on" if self.durable else "off",
             "full_page_writes": "on" if self.durable else "off",
-            "synchronous_commit": "on" if self.durable else "off",
         }
         arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [str(_postgres_programs() / "postgres"), "-D", str(self._cluster), *arguments]

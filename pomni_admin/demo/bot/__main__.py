@@ -1,0 +1,89 @@
+"""The simulated bot as a process: `python -m pomni_admin.demo.bot`.
+
+Environment: `DATABASE_URL`, the variables of `cache_layer` (`REDIS_URL` and so on), `BOT_SEED` (1) and `BOT_RATE` (75
+updates a minute). Ends within two seconds of SIGTERM or SIGINT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from aiogram import Bot
+
+from cache_layer import CacheLayer, SettingsError
+from pomni_admin import logs
+from pomni_admin.demo.bot.figures import Figures
+from pomni_admin.demo.bot.handlers import dispatcher
+from pomni_admin.demo.bot.postgres import connections
+from pomni_admin.demo.bot.replies import Replier
+from pomni_admin.demo.bot.services import Services
+from pomni_admin.demo.bot.session import InMemorySession
+from pomni_admin.demo.bot.settings import BotSettings
+from pomni_admin.demo.bot.traffic import Traffic
+
+log = logging.getLogger("bot")
+
+TOKEN = "42:simulated"  # noqa: S105  nobody's
+
+
+async def serve(settings: BotSettings, environ: Mapping[str, str]) -> bool:
+    """Make traffic until a signal comes; False when the traffic ended by itself, which it should not."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_only_its_kind)
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    draw = random.Random(settings.seed)
+    figures = Figures()
+    async with (
+        CacheLayer.from_env(environ, role="bot") as cache,
+        connections(settings.postgres) as pool,
+        Bot(TOKEN, session=InMemorySession()).context() as bot,
+    ):
+        services = Services(pool, cache, Replier(random.Random(settings.seed)), figures)
+        traffic = Traffic(bot, dispatcher(services), services, draw, settings.rate)
+        log.info("bot started: rate=%d a minute seed=%d", settings.rate, settings.seed)
+        stopping = asyncio.create_task(stop.wait())
+        running = asyncio.create_task(traffic.run())
+        telling = asyncio.create_task(figures.say_each_minute())
+        await asyncio.wait((stopping, running), return_when=asyncio.FIRST_COMPLETED)
+        asked_to = stop.is_set()
+        for task in (running, telling, stopping):
+            task.cancel()
+        ended = await asyncio.gather(running, telling, stopping, return_exceptions=True)
+        if not asked_to:
+            log.critical("the traffic ended: %s", type(ended[0]).__name__)
+        figures.say("since the last line")
+    log.info("bot stopped")
+    return asked_to
+
+
+def _only_its_kind(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """What nobody caught, by the name of its class: the text of an exception may quote a person (G6)."""
+    log.error("unhandled in the event loop: %s", type(context.get("exception")).__name__)
+
+
+def main() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logs.formatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # aiogram has a line for each update, psycopg_pool one for each attempt to connect, with the server's address.
+    logging.getLogger("aiogram").setLevel(logging.ERROR)
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+    try:
+        settings = BotSettings.from_env(os.environ)
+        finished = asyncio.run(serve(settings, os.environ))
+    except SettingsError as error:
+        sys.exit(f"bot: cannot start: {error}")
+    sys.exit(0 if finished else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Steady traffic: a few people write at the same time, each waits for the answer, and whoever is done makes room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Literal, cast
+from uuid import uuid4
+
+from aiogram import Bot, Dispatcher
+from aiogram.types import Update
+
+from pomni_admin.demo.bot.gate import Outcome
+from pomni_admin.demo.bot.payments import apply_success_payment
+from pomni_admin.demo.bot.people import WEIGHTS, Kind, People, read_people
+from pomni_admin.demo.bot.postgres import Patience
+from pomni_admin.demo.bot.services import Services
+from pomni_admin.demo.bot.updates import Updates
+from pomni_admin.demo.bot.visits import Act, Block, Pay, Press, Say, Visit, visit
+
+log = logging.getLogger("bot")
+
+AT_ONCE = 6
+"""Visits that go on at the same time. At 75 updates a minute each of them writes every five seconds."""
+NEWCOMERS = 0.04
+"""Of all visits, how many are the first of a new person."""
+LOOK_AROUND_S = 60.0
+"""How often the people are read anew."""
+LINGER_S = 0.5
+"""How long answers in progress may take after a stop."""
+
+
+@dataclass(slots=True)
+class Visitor:
+    """One person at the bot. While `busy`, an act of theirs is being answered."""
+
+    tg_id: int
+    script: Visit
+    act: Act
+    busy: bool = False
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Sends the acts of visits to the dispatcher, `rate` a minute."""
+
+    bot: Bot
+    dispatcher: Dispatcher
+    services: Services
+    draw: random.Random
+    rate: int
+    patience: Patience = field(default_factory=Patience)
+    _people: People = field(default_factory=dict)
+    _people_from: float = float("-inf")
+    _here: list[Visitor] = field(default_factory=list)
+    _acts: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """For ever; when it is cancelled, answers in progress get a moment to end."""
+        updates = Updates(self.bot.id)
+        mean_s = 60 / self.rate
+        try:
+            while True:
+                await self._look_around()
+                await asyncio.sleep(min(self.draw.expovariate(1 / mean_s), 3 * mean_s))
+                visitor = self._next()
+                if visitor is not None:
+                    visitor.busy = True
+                    task = asyncio.create_task(self._answer(visitor, updates))
+                    self._acts.add(task)
+                    task.add_done_callback(self._acts.discard)
+        finally:
+            await self._finish()
+
+    async def _look_around(self) -> None:
+        if time.monotonic() - self._people_from < LOOK_AROUND_S:
+            return
+        self._people = await self.patience.until_done(self._read_people)
+        self._people_from = time.monotonic()
+
+    async def _read_people(self) -> People:
+        async with self.services.pool.connection() as session:
+            return await read_people(session)
+
+    def _next(self) -> Visitor | None:
+        """Who acts now. None while everybody waits for an answer: nobody writes into a bot that hangs."""
+        if len(self._here) < AT_ONCE:
+            self._here.append(self._arrive())
+        idle = [visitor for visitor in self._here if not visitor.busy]
+        return self.draw.choice(idle) if idle else None
+
+    def _arrive(self) -> Visitor:
+        here = {visitor.tg_id for visitor in self._here}
+        kinds = [kind for kind in WEIGHTS if set(self._people[kind]) - here]
+        kind: Kind | Literal["newcomer"]
+        if not kinds or self.draw.random() < NEWCOMERS:
+            kind, tg_id = "newcomer", _new_tg_id()
+        else:
+            kind = self.draw.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
+            tg_id = self.draw.choice([tg_id for tg_id in self._people[kind] if tg_id not in here])
+        script = visit(self.draw, tg_id, kind)
+        return Visitor(tg_id, script, next(script))
+
+    async def _answer(self, visitor: Visitor, updates: Updates) -> None:
+        """One act of a visitor, answered; as Telegram does, an update is sent again until it is taken."""
+        try:
+            if isinstance(visitor.act, Pay):
+                outcome = await self._pay(visitor.tg_id, visitor.act)
+            else:
+                outcome = await self._deliver(_update(updates, visitor.tg_id, visitor.act, self.services))
+            visitor.act = visitor.script.send(outcome)
+            visitor.busy = False
+        except StopIteration:
+            self._here.remove(visitor)
+        except Exception as error:  # noqa: BLE001  one person's trouble is not the others'
+            self.services.figures.add("failed")
+            # Only its kind: the text of an exception may quote a person.
+            log.error("an update failed: %s", type(error).__name__)
+            self._here.remove(visitor)
+
+    async def _deliver(self, update: Update) -> Outcome:
+        outcome = await self.patience.until_done(lambda: self.dispatcher.feed_update(self.bot, update))
+        self.services.figures.add("updates")
+        return cast(Outcome, outcome)
+
+    async def _pay(self, tg_id: int, act: Pay) -> Outcome:
+        services = self.services
+        payment_id = uuid4()  # the provider's, which never comes again, not even in a second run of the same seed
+        new = await self.patience.until_done(
+            lambda: apply_success_payment(services.pool, services.cache, tg_id, act.plan, payment_id)
+        )
+        if new:
+            services.figures.add("payments")
+        return "answered"
+
+    async def _finish(self) -> None:
+        if self._acts:
+            await asyncio.wait(self._acts, timeout=LINGER_S)
+        for task in self._acts:
+            task.cancel()
+        await asyncio.gather(*self._acts, return_exceptions=True)
+
+
+def _update(updates: Updates, tg_id: int, act: Say | Press | Block, services: Services) -> Update:
+    match act:
+        case Say(exchange):
+            services.replier.foresee(tg_id, exchange)
+            return updates.text(tg_id, exchange.said)
+        case Press(data):
+            return updates.press(tg_id, data)
+        case Block():
+            return updates.blocked(tg_id)
+
+
+def _new_tg_id() -> int:
+    """From the clock, so that a second run of the same seed meets new people too."""
+    return 8_000_000_000 + time.time_ns() // 1_000_000 % 1_000_000_000

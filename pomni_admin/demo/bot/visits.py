@@ -1,0 +1,87 @@
+"""What people do when they come: scripts, as generators that yield an act and are sent what came of it.
+
+`refused = (yield act) == "refused"` reads as it happens: the person sees the answer, and then decides.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from pomni_admin.demo.bot.dialogue import Exchange, conversation
+from pomni_admin.demo.bot.gate import Outcome
+from pomni_admin.demo.bot.payments import PLANS
+from pomni_admin.demo.bot.people import Kind
+from pomni_admin.demo.bot.replies import gender_of
+
+PAYS = 0.18
+"""Of those who are refused, how many pay at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    exchange: Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """The provider calls the bot's webhook; not an update."""
+
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    pass
+
+
+Act: TypeAlias = "Say | Press | Pay | Block"
+Visit: TypeAlias = Generator[Act, Outcome, None]
+START = Say(Exchange("/start", ""))
+
+
+def visit(draw: random.Random, tg_id: int, kind: Kind | Literal["newcomer"]) -> Visit:
+    """The script of one visit of a person of this kind."""
+    if kind == "newcomer":
+        return _first_visit(draw, tg_id)
+    return _return_visit(draw, tg_id, kind)
+
+
+def _first_visit(draw: random.Random, tg_id: int) -> Visit:
+    yield START
+    yield Press("trial")
+    yield from _talk(draw, tg_id)
+
+
+def _return_visit(draw: random.Random, tg_id: int, kind: Kind) -> Visit:
+    if kind in {"expired", "canceled"} or draw.random() < 0.1:
+        if (yield START) == "refused":
+            if draw.random() > PAYS:
+                return
+            yield from _buy(draw)
+    elif kind == "subscribed" and draw.random() < 0.02:
+        yield from _buy(draw)  # the provider renews it
+    yield from _talk(draw, tg_id)
+    if kind == "trial" and draw.random() < 0.02:
+        yield Block()
+
+
+def _buy(draw: random.Random) -> Visit:
+    plan = draw.choice(list(PLANS))
+    yield Press(f"pay:{plan}")
+    yield Pay(plan)
+
+
+def _talk(draw: random.Random, tg_id: int) -> Visit:
+    for exchange in conversation(draw, gender_of(tg_id)):
+        if (yield Say(exchange)) == "refused":
+            return
+    if draw.random() < 0.35:
+        yield Press(f"mood:{draw.choice(['better', 'same'])}")

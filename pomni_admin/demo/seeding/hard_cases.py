@@ -32,7 +32,7 @@ def _long(draw: random.Random) -> str:
         size += len(text.encode()) + 1
         if size > LONG_BYTES:
             break
-    return " ".join(parts)
+    return "\n".join(parts)
 
 
 def _endless(draw: random.Random) -> Iterator[str]:

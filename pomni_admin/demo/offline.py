@@ -1,0 +1,155 @@
+"""Stands in for the LLM and the embedding API where there is no network: labelled so on every page.
+
+Summaries are extractive: sentences that people wrote, chosen by TextRank (Mihalcea and Tarau, 2004) as `sumy` has it.
+Vectors are hashed features of word stems (Weinberger et al., 2009), so that texts on one subject are near each other.
+Both are deterministic, and their time is bounded however long the messages are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import pairwise
+from typing import Any, ClassVar
+
+from django.conf import settings
+
+from pomni_admin.summaries import prompt
+from pomni_admin.summaries.providers import Message, SummaryText
+
+SENTENCES_RANKED = 60
+"""TextRank compares each sentence with each: sixty cost some 10 ms, a thousand some seconds."""
+SENTENCES_KEPT = 4
+SENTENCE_CHARS = 240
+EMBEDDED_CHARS = 8_000
+CHARS_A_TOKEN = 3
+"""A rough figure for Russian, only to fill in what a real API reports."""
+
+SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
+WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+STOP_WORDS = frozenset(
+    WORD.findall(
+        "а без бы был была были было быть вам вас ведь во вот все всё всего вы где да даже для до его ее её если есть "
+        "еще ещё же за и из или им их к как ко когда кто ли мне меня мой мы на над надо не него нее неё нет ни них но "
+        "ну о об он она они оно от по под при с сам сама себе себя со так там тебя тем то тоже только тут ты у уже "
+        "хоть чем что чтобы это этот эту в я"
+    )
+)
+"""`sumy` brings none for Russian."""
+NOTHING_SAID = "В этот день человек писал, но слов в его сообщениях не было."
+
+
+class OfflineProvider:
+    """Writes summaries and vectors without asking anybody; waits `OFFLINE_LLM_DELAY_MS` at each summary."""
+
+    is_stand_in: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self._delay_s: float = settings.ENV.offline_delay_ms / 1000
+        self._dim: int = settings.ENV.embed_dim
+
+    def summarise(self, messages: Sequence[Message]) -> SummaryText:
+        """The sentences that say most of what the person wrote, in the order in which they were written."""
+        if self._delay_s:
+            time.sleep(self._delay_s)
+        said = [message for message in messages if message.role == "user"]
+        kept = _ranked(_thinned(list(_sentences(said))))
+        text = _retold(said, kept) if kept else NOTHING_SAID
+        read = sum(min(len(message.text), prompt.MESSAGE_CHARS) for message in messages)
+        return SummaryText(text, tokens_in=read // CHARS_A_TOKEN, tokens_out=len(text) // CHARS_A_TOKEN)
+
+    def embed(self, text: str) -> list[float]:
+        """A vector of length one; the same text always has the same."""
+        vector = [0.0] * self._dim
+        stems = [_stem(word) for word in _words(text[:EMBEDDED_CHARS])]
+        for feature in (*stems, *(f"{first} {second}" for first, second in pairwise(stems))):
+            place, sign = _hashed(feature, self._dim)
+            vector[place] += sign
+        # Often-repeated words weigh less than their number.
+        vector = [math.copysign(math.log1p(abs(value)), value) for value in vector]
+        length = math.hypot(*vector)
+        if not length:
+            vector[_hashed(text[:EMBEDDED_CHARS], self._dim)[0]] = 1.0
+            return vector
+        return [value / length for value in vector]
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What `sumy` asks of a tokenizer. NLTK's own needs data that has to be downloaded."""
+
+    def to_sentences(self, text: str) -> Sequence[str]:
+        return SENTENCE_END.split(text)
+
+    def to_words(self, text: str) -> Sequence[str]:
+        return _words(text)
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in WORD.findall(text)]
+
+
+def _sentences(messages: Sequence[Message]) -> Iterator[str]:
+    for message in messages:
+        for sentence in SENTENCE_END.split(prompt.clean(message.text[: prompt.MESSAGE_CHARS])):
+            short = " ".join(sentence.split())[:SENTENCE_CHARS].strip()
+            if len(WORD.findall(short)) > 1:
+                yield short
+
+
+def _thinned(sentences: Sequence[str]) -> list[str]:
+    """At most as many as are ranked, evenly from the whole day, each text once."""
+    different = list(dict.fromkeys(sentences))
+    step = max(1.0, len(different) / SENTENCES_RANKED)
+    return [different[int(number * step)] for number in range(min(len(different), SENTENCES_RANKED))]
+
+
+def _ranked(sentences: Sequence[str]) -> list[str]:
+    if not sentences:
+        return []
+    dom, summarizer = _sumy()
+    tokenizer = _Words()
+    paragraph = dom.Paragraph([dom.Sentence(sentence, tokenizer) for sentence in sentences])
+    return [str(sentence) for sentence in summarizer(dom.ObjectDocumentModel([paragraph]), SENTENCES_KEPT)]
+
+
+def _retold(said: Sequence[Message], kept: Sequence[str]) -> str:
+    first, last = said[0].at, said[-1].at
+    quotes = " ".join(f"«{sentence.rstrip('.')}»." for sentence in kept)
+    return (f"Сообщений от человека: {len(said)}, с {first:%H:%M} до {last:%H:%M} UTC. Главное его словами: {quotes}")[
+        : prompt.SUMMARY_CHARS
+    ]
+
+
+@cache
+def _sumy() -> tuple[Any, Any]:
+    """The library, loaded with the first summary: the web process only asks this class whether it is a stand-in."""
+    from sumy.models import dom
+    from sumy.summarizers.text_rank import TextRankSummarizer
+
+    summarizer = TextRankSummarizer(_stem)
+    summarizer.stop_words = STOP_WORDS
+    return dom, summarizer
+
+
+@cache
+def _stemmer() -> Any:
+    from nltk.stem.snowball import RussianStemmer
+
+    return RussianStemmer()
+
+
+@lru_cache(maxsize=50_000)
+def _stem(word: str) -> str:
+    return str(_stemmer().stem(word))
+
+
+@lru_cache(maxsize=50_000)
+def _hashed(feature: str, dim: int) -> tuple[int, float]:
+    number = int.from_bytes(hashlib.blake2b(feature.encode("utf-8", "replace"), digest_size=8).digest())
+    return (number >> 1) % dim, 1.0 if number & 1 else -1.0

@@ -31,7 +31,7 @@ def requires(permission: str, *, act: str = "") -> Callable[[View], View]:
                 return redirect_to_login(back)
             user = cast(User, request.user)
             if not user.has_perm(permission):
-                if act:
+                if act and request.method == "POST":
                     acts.refused(user, act)
                 raise PermissionDenied
             return view(request, *args, **kwargs)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.template.loader import get_template
-from django.urls import get_script_prefix
+from django.urls import get_script_prefix, reverse
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import override
@@ -45,19 +45,28 @@ class Gone(LookupError):
 
 
 class Page(ABC, Generic[V]):
-    """One page. `name` is its URL name and its folder of templates, `fragments` those of its parts that live updates
-    replace: `dashboard/<name>/_<fragment>.html`, whose root element has the id `<name>-<fragment>`."""
+    """One page.
+
+    `name` is its URL name, its folder of templates, `fragments` those of its parts that live updates
+    replace: `dashboard/<name>/_<fragment>.html`, whose root element has the id `<name>-<fragment>`.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str | Promise]
     permission: ClassVar[str]
     fragments: ClassVar[tuple[str, ...]] = ()
+    under: ClassVar[str] = ""
+    """The name of the page that is marked in the navigation when this one is not in it."""
     refresh_s: ClassVar[float | None] = None
     """For a page on which things end without anybody announcing it: how often to look while somebody watches."""
 
     @property
     def template(self) -> str:
         return f"dashboard/{self.name}/page.html"
+
+    @property
+    def address(self) -> str:
+        return reverse(f"dashboard:{self.name}")
 
     def topics(self, subject: str) -> Collection[str]:
         """The topics whose announcement makes this page worth rendering again; none for a page that is not live."""

@@ -1,0 +1,106 @@
+"""Jobs: the newest runs, and the button that starts one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import cast
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from cache_layer import JobSnapshot
+from pomni_admin.accounts.models import User
+from pomni_admin.accounts.roles import RUN_JOBS, VIEW_SITE
+from pomni_admin.audit import acts
+from pomni_admin.audit.vocabulary import Act
+from pomni_admin.dashboard.access import requires
+from pomni_admin.dashboard.page import Page
+from pomni_admin.dashboard.progress import Progress
+from pomni_admin.dashboard.show import shown
+from pomni_admin.summaries import jobs
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One job in the table; the period's last day is the day before its exclusive end."""
+
+    job_id: str
+    kind: str
+    day: date
+    progress: Progress
+    started_by: str
+    created_at: datetime
+    finished_at: datetime | None
+    took_s: float | None
+    errors: int
+
+    @classmethod
+    def of(cls, job: JobSnapshot) -> JobRow:
+        return cls(
+            job_id=job.job_id,
+            kind=job.kind,
+            day=job.period_start,
+            progress=Progress.of(job),
+            started_by=job.started_by,
+            created_at=job.created_at,
+            finished_at=job.finished_at,
+            took_s=(job.finished_at - job.started_at).total_seconds() if job.finished_at and job.started_at else None,
+            errors=job.errors,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobsView:
+    jobs: tuple[JobRow, ...]
+    shown_at_most: int
+
+
+class JobsPage(Page[JobsView]):
+    name = "jobs"
+    title = gettext_lazy("Jobs")
+    permission = VIEW_SITE
+    fragments = ("table",)
+
+    def topics(self, subject: str) -> Collection[str]:
+        return ("jobs",)
+
+    def view(self, subject: str) -> JobsView:
+        return JobsView(tuple(JobRow.of(job) for job in jobs.recent(limit=SHOWN)), SHOWN)
+
+
+@require_POST
+@requires(RUN_JOBS, act=Act.RUN_SUMMARIES)
+def run_daily(request: HttpRequest) -> HttpResponse:
+    """Start yesterday's daily summaries, or say that they are running already."""
+    user = cast(User, request.user)
+    with acts.act(actor=user, act=Act.RUN_SUMMARIES) as act:
+        try:
+            job_id = str(jobs.start_daily(started_by=user.get_username()).pk)
+            act.result = "ok"
+        except jobs.AlreadyRunning as running:
+            job_id = str(running.job_id)
+            act.result = "already_running"
+        act.subject = job_id
+    link = format_html('<a href="{}">{}</a>', reverse("dashboard:job", args=[job_id]), _("Watch it"))
+    if act.result == "ok":
+        messages.success(request, format_html("{} {}", _("Daily summaries have been started."), link))
+    else:
+        messages.info(request, format_html("{} {}", _("Daily summaries are already running."), link))
+    return redirect("dashboard:jobs")
+
+
+JOBS = JobsPage()
+urlpatterns = [
+    path("jobs", shown(JOBS), name="jobs"),
+    path("jobs/run-daily", run_daily, name="run_daily"),
+]

@@ -1,0 +1,17 @@
+"""All pages, in the order of the navigation. A page that is not here has no address and no live updates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pomni_admin.dashboard.page import Page
+from pomni_admin.dashboard.pages.audit import AUDIT
+from pomni_admin.dashboard.pages.caches import CACHES
+from pomni_admin.dashboard.pages.job import JOB
+from pomni_admin.dashboard.pages.jobs import JOBS
+from pomni_admin.dashboard.pages.locks import LOCKS
+from pomni_admin.dashboard.pages.users import USERS
+
+PAGES: Final[tuple[Page[Any], ...]] = (JOBS, JOB, CACHES, LOCKS, USERS, AUDIT)
+LIVE: Final[Mapping[str, Page[Any]]] = {page.name: page for page in PAGES if page is not USERS}

@@ -1,0 +1,148 @@
+"""Numbers, times and signs as the pages write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from django import template
+from django.templatetags.static import static
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from pomni_admin.dashboard import words
+
+register = template.Library()
+
+NONE = "–"
+"""What stands where there is no figure."""
+
+
+@register.filter
+def number(value: float | None) -> str:
+    """A count with its thousands apart."""
+    return NONE if value is None else number_format(value, force_grouping=True)
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share of one, as whole per cent; never 100 or 0 for what is only nearly so."""
+    if share is None:
+        return NONE
+    whole = round(share * 100)
+    if whole == 100 and share < 1:
+        whole = 99
+    if whole == 0 and share > 0:
+        whole = 1
+    return f"{whole}\N{NO-BREAK SPACE}%"
+
+
+@register.filter
+def per_second(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return _("%(rate)s/s") % {"rate": number_format(value, 1 if value < 100 else 0, force_grouping=True)}
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """A length of time by its two largest units: `3 min 20 s`."""
+    if seconds is None:
+        return NONE
+    left = max(0, round(seconds))
+    parts = []
+    for size, unit in ((86400, _("d")), (3600, _("h")), (60, _("min")), (1, _("s"))):
+        count, left = divmod(left, size)
+        if count or (size == 1 and not parts):
+            parts.append(f"{count}\N{NO-BREAK SPACE}{unit}")
+    return " ".join(parts[:2])
+
+
+@register.filter
+def milliseconds(value: float | None) -> str:
+    return NONE if value is None else _("%(count)s ms") % {"count": number_format(value, 1 if value < 10 else 0)}
+
+
+@register.simple_tag
+def moment(at: datetime | None) -> SafeString | str:
+    """A point in time, in UTC, to the second."""
+    return _time(at, "")
+
+
+@register.simple_tag
+def age(at: datetime | None) -> SafeString | str:
+    """A point in time that the page's script turns into `12 s ago` and keeps right."""
+    return _time(at, "age")
+
+
+@register.simple_tag
+def left(at: datetime | None) -> SafeString | str:
+    """A point in time that the page's script turns into `in 12 s` and keeps right."""
+    return _time(at, "left")
+
+
+def _time(at: datetime | None, shown_as: str) -> SafeString | str:
+    if at is None:
+        return NONE
+    utc = at.astimezone(UTC)
+    text = utc.strftime("%H:%M:%S" if shown_as else "%Y-%m-%d %H:%M:%S")
+    return format_html(
+        '<time datetime="{}" title="{}" class="{}"{}>{}</time>',
+        utc.isoformat(timespec="milliseconds"),
+        utc.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "relative" if shown_as else "absolute",
+        format_html(' data-shown="{}"', shown_as) if shown_as else "",
+        text,
+    )
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A sign from the sprite; it only accompanies words."""
+    return format_html(
+        '<svg class="icon" width="16" height="16" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        static("icons.svg"),
+        name,
+    )
+
+
+def _word(table: Mapping[str, str | Promise], code: object) -> str:
+    return str(table.get(str(code), code))
+
+
+@register.filter
+def job_state(code: str) -> str:
+    return _word(words.JOB_STATES, code)
+
+
+@register.filter
+def job_kind(code: str) -> str:
+    return _word(words.JOB_KINDS, code)
+
+
+@register.filter
+def cache_holds(name: str) -> str:
+    """What a cache holds, in words; empty for one without a description."""
+    return str(words.CACHES.get(name, ""))
+
+
+@register.filter
+def circuit_word(code: str) -> str:
+    return _word(words.CIRCUIT, code)
+
+
+@register.filter
+def result_word(code: str) -> str:
+    """An audit result; an error keeps its class."""
+    head, _colon, kind = code.partition(":")
+    if head == "error":
+        return _("error: %(kind)s") % {"kind": kind}
+    return _word(words.RESULTS, code)
+
+
+@register.filter
+def found_by(code: str) -> str:
+    return _word(words.FOUND_BY, code)

@@ -1,0 +1,57 @@
+"""Words for the codes that other parts use, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+Words = Mapping[str, str | Promise]
+
+JOB_STATES: Final[Words] = {
+    "queued": pgettext_lazy("job", "queued"),
+    "running": pgettext_lazy("job", "running"),
+    "ok": pgettext_lazy("job", "ok"),
+    "partial": pgettext_lazy("job", "partial"),
+    "failed": pgettext_lazy("job", "failed"),
+    "canceling": pgettext_lazy("job", "canceling"),
+    "canceled": pgettext_lazy("job", "canceled"),
+}
+JOB_KINDS: Final[Words] = {
+    "daily": _("Daily summaries"),
+    "weekly": _("Weekly summaries"),
+    "monthly": _("Monthly summaries"),
+    "rebuild": _("Rebuilt summaries"),
+}
+CACHES: Final[Words] = {
+    "access_state": _("May this person use the bot now?"),
+    "summaries_job": _("How far a summary job is"),
+}
+CIRCUIT: Final[Words] = {
+    "closed": _("closed: Redis is used"),
+    "open": _("open: Redis is left alone for now"),
+    "half-open": _("half-open: trying Redis again"),
+}
+ACCESS_REASONS: Final[Words] = {
+    "subscription": _("subscription"),
+    "trial": _("trial"),
+    "none": pgettext_lazy("access", "none"),
+}
+RESULTS: Final[Words] = {
+    "ok": pgettext_lazy("result", "ok"),
+    "unreachable": pgettext_lazy("result", "could not: Redis unreachable"),
+    "refused": pgettext_lazy("result", "refused"),
+    "unknown": pgettext_lazy("result", "unknown"),
+    "not_found": pgettext_lazy("result", "not found"),
+    "ambiguous": pgettext_lazy("result", "ambiguous"),
+    "already_running": pgettext_lazy("result", "already running"),
+    "already_finished": pgettext_lazy("result", "had already finished"),
+}
+FOUND_BY: Final[Words] = {
+    "tg_id": _("Telegram id"),
+    "user_id": _("user id"),
+    "payment_id": _("payment id"),
+}

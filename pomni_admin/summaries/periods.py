@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 FIRST_DAY = date(2020, 1, 1)
 """Before the bot existed: an earlier day is a typing error."""
 
+WRITTEN = "a day is written YYYY-MM-DD and must be in the calendar, for example 2026-02-28"
+
 
 class InvalidPeriod(ValueError):
     """The period cannot be summarised; the message says what can."""
@@ -51,8 +53,9 @@ def parse_day(text: str) -> date:
         InvalidPeriod: it is written otherwise, or is in no calendar.
     """
     try:
-        if len(text) != len("YYYY-MM-DD"):
-            raise ValueError
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise InvalidPeriod("a day is written YYYY-MM-DD and must be in the calendar, for example 2026-02-28") from None
+        raise InvalidPeriod(WRITTEN) from None
+    if day.isoformat() != text:
+        raise InvalidPeriod(WRITTEN)
+    return day

@@ -1,0 +1,129 @@
+"""An OpenAI-compatible API on loopback, over real sockets, that answers well, badly or not at all, as told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.harness.environment import EMBED_DIM
+
+CHAT = "/v1/chat/completions"
+EMBEDDINGS = "/v1/embeddings"
+
+
+@dataclass
+class Rule:
+    """What to answer to requests that contain `word`; `times` of them, or all."""
+
+    path: str
+    word: str
+    status: int = 200
+    body: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    hang_s: float = 0.0
+    times: int | None = None
+
+
+class Llm:
+    """The server, and what it has been asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        """What each chat request was about: the text of its user message."""
+        self.embedded: list[str] = []
+        self.rules: list[Rule] = []
+        self._changed = threading.Condition()
+        self._open = threading.Event()
+        self._open.set()
+        self._closing = threading.Event()
+        llm = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                llm.answer(self)
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of a process that is to use this server."""
+        return {"POMNI_LLM": "openai", "OPENROUTER_BASE_URL": self.url, "OPENROUTER_API_KEY": "not-a-key"}
+
+    def on(self, word: str, *, path: str = CHAT, **answer: Any) -> None:
+        self.rules.append(Rule(path, word, **answer))
+
+    def hold(self) -> None:
+        """From now on chat requests wait."""
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
+
+    def wait_until_asked(self, times: int, timeout: float = 30) -> None:
+        """Return once so many chat requests have come in, answered or not."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.asked) >= times, timeout), f"asked {len(self.asked)} times"
+
+    def close(self) -> None:
+        self._closing.set()
+        self._open.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        request = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        text = request["input"] if handler.path == EMBEDDINGS else request["messages"][-1]["content"]
+        with self._changed:
+            (self.embedded if handler.path == EMBEDDINGS else self.asked).append(text)
+            self._changed.notify_all()
+            rule = next((r for r in self.rules if r.path == handler.path and r.word in text and r.times != 0), None)
+            if rule is not None and rule.times is not None:
+                rule.times -= 1
+        if handler.path == CHAT:
+            self._open.wait()
+        if rule is not None and rule.hang_s:
+            self._closing.wait(rule.hang_s)
+        body = rule.body if rule is not None and rule.body is not None else self._good(handler.path, text)
+        try:
+            handler.send_response(rule.status if rule else 200)
+            for name, value in (rule.headers if rule else {}).items():
+                handler.send_header(name, value)
+            handler.send_header("Content-Type", "application/json")
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
+        except OSError:
+            handler.close_connection = True  # the client has given up, or was killed
+
+    @staticmethod
+    def _good(path: str, text: str) -> bytes:
+        if path == EMBEDDINGS:
+            return json.dumps({"data": [{"embedding": vector(text)}]}).encode()
+        return chat(f"Итог дня: {text.splitlines()[0][:80]}")
+
+
+def chat(content: str | None) -> bytes:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5}
+    return json.dumps({"choices": [{"message": {"role": "assistant", "content": content}}], "usage": usage}).encode()
+
+
+def vector(text: str, size: int = EMBED_DIM) -> list[float]:
+    digest = hashlib.sha256(text.encode()).digest()
+    return [1.0 + digest[at % len(digest)] for at in range(size)]

@@ -9,23 +9,32 @@ import msgspec
 
 
 class Script(msgspec.Struct, frozen=True):
-    """A script as Redis knows it: by the SHA-1 of its source, with the source at hand where Redis forgot it."""
+    """A script as Redis knows it: by the SHA-1 of its source, with the source at hand where Redis forgot it.
+
+    Attributes:
+        undo: takes back, with the same keys and arguments, what this one did. A call that timed out or was cancelled
+            may be carried out all the same, a hung Redis does so when it wakes up, and nobody hears of it.
+    """
 
     name: str
     source: str
     sha: str
+    undo: Script | None = None
+
+    @classmethod
+    def of(cls, name: str, source: str, undo: Script | None = None) -> Script:
+        return cls(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), undo)
 
 
-def _read(name: str) -> Script:
-    source = (files("cache_layer") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
-    return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+def _read(name: str, undo: Script | None = None) -> Script:
+    return Script.of(name, (files("cache_layer") / "lua" / f"{name}.lua").read_text(encoding="utf-8"), undo)
 
 
-VALUE_READ = _read("value_read")
-VALUE_FILL = _read("value_fill")
-VALUE_DROP = _read("value_drop")
 LEASE_RENEW = _read("lease_renew")
 LEASE_RELEASE = _read("lease_release")
+VALUE_READ = _read("value_read", undo=LEASE_RELEASE)
+VALUE_FILL = _read("value_fill")
+VALUE_DROP = _read("value_drop")
 MIRROR_PUT = _read("mirror_put")
 LOCK_ACQUIRE = _read("lock_acquire")
 LOCK_RENEW = _read("lock_renew")

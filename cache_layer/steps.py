@@ -11,9 +11,11 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from cache_layer.errors import EntryRejected, Unavailable
 from cache_layer.scripts import Script
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 Argument: TypeAlias = str | bytes | int | float
 
@@ -71,3 +73,22 @@ class Load(msgspec.Struct, frozen=True):
 Step: TypeAlias = Command | Call | Batch | Pause | Load
 Steps: TypeAlias = Generator[Step, Any, T]
 """Steps that end in a `T`. A step on Redis may have `Unavailable` thrown in."""
+
+
+def ask(step: Command | Call | Batch, understand: Callable[[Any], R]) -> Steps[R]:
+    """Perform the step and return what `understand` makes of the reply.
+
+    A server that is not Redis, or a proxy before it, answers anything (G4); a reply that `understand` cannot read
+    is as good as none.
+
+    Raises:
+        Unavailable: no reply, or one without sense.
+        EntryRejected: as `understand` raised it.
+    """
+    reply = yield step
+    try:
+        return understand(reply)
+    except EntryRejected:
+        raise
+    except Exception:  # noqa: BLE001  whatever the nonsense did to the code that reads it
+        raise Unavailable("nonsense") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
@@ -31,6 +32,8 @@ class CacheLayer:
     def __init__(self, settings: Settings, role: str = "bot") -> None:
         self._definitions = Definitions(settings, role)
         self._runner = AsyncRunner(settings)
+        self._closing = asyncio.Event()
+        self._flushing: asyncio.Task[None] | None = None
         self.access_state = AsyncAccessState(self._definitions.access_state, self._runner)
         self.jobs = AsyncJobs(self._definitions.jobs, self._runner)
         self.locks = AsyncLocks(self._definitions.locks, self._runner)
@@ -52,11 +55,14 @@ class CacheLayer:
         self._definitions.log_start(ping)
         if not ping.ok and self._definitions.settings.redis_url:
             self._runner.give_up(ping.reason)
-        self._runner.background(self._flush_for_ever())
+        self._flushing = asyncio.create_task(self._flush_until_closing())
         return ping
 
     async def close(self) -> None:
         """Flush what was counted and close the connections."""
+        self._closing.set()
+        if self._flushing is not None:
+            await self._flushing  # not cancelled: what it is just sending would be lost, or counted twice
         await self._runner.run(self._definitions.flush())
         await self._runner.close()
 
@@ -82,9 +88,10 @@ class CacheLayer:
         """
         return await self._runner.run(self._definitions.stats.read(minutes))
 
-    async def _flush_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_EVERY_S)
+    async def _flush_until_closing(self) -> None:
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), FLUSH_EVERY_S)
             await self._runner.run(self._definitions.flush())
 
 
@@ -99,7 +106,7 @@ class AsyncAccessState:
         """The person's access now, from Redis or else from `load(user_id)`, whose exception is the only one raised."""
         if not self._cache.on:
             return await load(user_id)
-        return await self._runner.run_shared(self._cache.key(user_id), self._cache.get, user_id, load)
+        return await self._runner.run_shared(self._cache, user_id, load)
 
     async def peek(self, user_id: int) -> Peek[AccessState]:
         """What is cached, for people who look; loads nothing."""
@@ -107,8 +114,11 @@ class AsyncAccessState:
 
     async def invalidate(self, user_id: int) -> Invalidated:
         """Forget it, after a commit that changes it. Never raises; `reached` tells whether Redis did it."""
-        self._runner.forget_flight(self._cache.key(user_id))
-        return await self._runner.run(self._cache.invalidate(user_id))
+        try:
+            return await self._runner.run(self._cache.invalidate(user_id))
+        finally:
+            # After it, since a read that began before may still be on its way back with the old value.
+            self._runner.forget_flight(self._cache.key(user_id))
 
 
 class AsyncJobs:

@@ -48,8 +48,8 @@ class SyncCacheLayer:
 
     def close(self) -> None:
         """Flush what was counted and end the background thread. The client is its owner's to close."""
-        self._runner.run(self._definitions.flush())
         self._runner.close()
+        self._runner.run(self._definitions.flush())
 
     def ping(self) -> Ping:
         return self._runner.run(self._definitions.ping())
@@ -76,7 +76,7 @@ class SyncAccessState:
         """The person's access now, from Redis or else from `load(user_id)`, whose exception is the only one raised."""
         if not self._cache.on:
             return load(user_id)
-        return self._runner.run_shared(self._cache.key(user_id), self._cache.get, user_id, load)
+        return self._runner.run_shared(self._cache, user_id, load)
 
     def peek(self, user_id: int) -> Peek[AccessState]:
         """What is cached, for people who look; loads nothing."""
@@ -84,8 +84,11 @@ class SyncAccessState:
 
     def invalidate(self, user_id: int) -> Invalidated:
         """Forget it, after a commit that changes it. Never raises; `reached` tells whether Redis did it."""
-        self._runner.forget_flight(self._cache.key(user_id))
-        return self._runner.run(self._cache.invalidate(user_id))
+        try:
+            return self._runner.run(self._cache.invalidate(user_id))
+        finally:
+            # After it, since a read that began before may still be on its way back with the old value.
+            self._runner.forget_flight(self._cache.key(user_id))
 
 
 class SyncJobs:

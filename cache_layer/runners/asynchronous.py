@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn, TypeVar, cast
 
 import redis.asyncio
@@ -15,17 +15,39 @@ from redis.exceptions import NoScriptError
 from cache_layer.errors import Unavailable
 from cache_layer.runners.circuit import Circuit
 from cache_layer.settings import Settings
-from cache_layer.shapes.value import WAIT_AT_MOST_S
+from cache_layer.shapes.value import WAIT_AT_MOST_S, Value
 from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Step, Steps
 
 T = TypeVar("T")
-S = TypeVar("S")
+S = TypeVar("S", bound=int | str)
 
 _GO_YOURSELF = object()
 
 
+class _Raised:
+    """What the loader raised, for those who wait.
+
+    Not set as the future's exception: asyncio logs in full one that nobody has fetched.
+    """
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
 async def _nothing_to_load() -> NoReturn:
     raise AssertionError("these steps load nothing")
+
+
+class _Flight:
+    """One caller's errand for a key, and the seats of those who wait for its answer."""
+
+    __slots__ = ("loaded", "seats")
+
+    def __init__(self) -> None:
+        self.loaded = False
+        self.seats: list[asyncio.Future[Any]] = []
 
 
 class AsyncRunner(Circuit):
@@ -39,8 +61,9 @@ class AsyncRunner(Circuit):
         super().__init__()
         self._timeout_s = settings.timeout.total_seconds()
         self._slots = asyncio.Semaphore(settings.max_connections)
-        self._flights: dict[str, list[asyncio.Future[Any]]] = {}
+        self._flights: dict[str, _Flight] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
         self._client: redis.asyncio.Redis | None = None
         if settings.redis_url:
             self._client = redis.asyncio.Redis.from_pool(
@@ -79,42 +102,47 @@ class AsyncRunner(Circuit):
             except Exception as caught:  # noqa: BLE001  thrown into the steps, which decide
                 error = caught
 
-    async def run_shared(
-        self, key: str, steps: Callable[[S], Steps[T]], subject: S, load: Callable[[S], Awaitable[T]]
-    ) -> T:
-        """`run` for a key that others in this process may be asking for at this moment: they get one answer.
+    async def run_shared(self, cache: Value[T], subject: S, load: Callable[[S], Awaitable[T]]) -> T:
+        """`cache.get`, for a subject that others in this process may be asking for at this moment: they get one answer.
 
         If the one who went is cancelled, one of the waiting goes in its place.
         """
+        key = cache.key(subject)
         while (flight := self._flights.get(key)) is not None:
             seat: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            flight.append(seat)
+            flight.seats.append(seat)
             try:
                 async with asyncio.timeout(WAIT_AT_MOST_S):
-                    outcome = await seat
+                    answer = await seat
             except TimeoutError:
-                if seat.done() and not seat.cancelled():
-                    raise  # the loader's own TimeoutError
-                return await load(subject)
-            if outcome is not _GO_YOURSELF:
-                return cast(T, outcome)
-        flight = self._flights[key] = []
+                if not seat.done() or seat.cancelled():
+                    cache.joined(loaded=True)
+                    return await self.run(cache.straight(), lambda: load(subject))
+                answer = seat.result()  # it came in the same instant
+            if answer is not _GO_YOURSELF:
+                cache.joined(loaded=flight.loaded)
+                if isinstance(answer, _Raised):
+                    raise answer.error
+                return cast(T, answer)
+        own = self._flights[key] = _Flight()
+
+        def go() -> Awaitable[T]:
+            own.loaded = True
+            return load(subject)
+
+        outcome: Any = _GO_YOURSELF
         try:
-            value = await self.run(steps(subject), lambda: load(subject))
-        except BaseException as error:
-            self._land(key, flight)
-            for seat in flight:
-                if seat.done():
-                    continue
-                if isinstance(error, Exception):
-                    seat.set_exception(error)
-                else:
-                    seat.set_result(_GO_YOURSELF)
+            value = await self.run(cache.get(subject), go)
+            outcome = value
+        except Exception as error:
+            outcome = _Raised(error)
             raise
-        self._land(key, flight)
-        for seat in flight:
-            if not seat.done():
-                seat.set_result(value)
+        finally:
+            if self._flights.get(key) is own:
+                del self._flights[key]
+            for seat in own.seats:
+                if not seat.done():
+                    seat.set_result(outcome)
         return value
 
     def forget_flight(self, key: str) -> None:
@@ -122,22 +150,22 @@ class AsyncRunner(Circuit):
         self._flights.pop(key, None)
 
     async def close(self) -> None:
+        """End what runs in the background and close the connections; later calls go straight to the source."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._client is not None:
             await self._client.aclose()
 
-    def background(self, work: Awaitable[Any]) -> asyncio.Task[Any]:
-        """A task that is ended with the runner."""
-        task = asyncio.ensure_future(work)
+    def background(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do it in a task that is ended with the runner."""
+        if self._closed:
+            work.close()
+            return
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
-
-    def _land(self, key: str, flight: list[asyncio.Future[Any]]) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
 
     async def _load(self, step: Load, load: Callable[[], Awaitable[Any]]) -> Any:
         if step.lease is None:
@@ -156,18 +184,22 @@ class AsyncRunner(Circuit):
     async def _perform(self, step: Command | Call | Batch) -> Any:
         if self._client is None:
             raise Unavailable("no REDIS_URL")
-        if not self.breaker.allows:
+        if not self.breaker.allows or self._closed:
             raise Unavailable("circuit open")
         sent = False
         try:
             async with asyncio.timeout(self._timeout_s), self._slots:
                 sent = True
                 reply = await self._send(self._client, step)
+        except asyncio.CancelledError:
+            if sent:
+                self._in_doubt(step)
+            raise
         except Exception as error:  # noqa: BLE001  whatever a confused client raises is Redis being away
             if not sent:
                 # This process is overloaded; of Redis it says nothing.
                 raise Unavailable("busy") from None
-            self._failed(error)
+            self._failed(step, error)
         self.breaker.succeeded()
         return reply
 
@@ -187,6 +219,18 @@ class AsyncRunner(Circuit):
     def _start_probing(self) -> None:
         if self._client is not None:
             self.background(self._probe(self._client))
+
+    def _start_undoing(self) -> None:
+        self.background(self._undo())
+
+    async def _undo(self) -> None:
+        while self._doubts:
+            call = self._doubts.popleft()
+            try:
+                await self._perform(call)
+            except Unavailable:
+                self._doubts.append(call)
+                return
 
     async def _probe(self, client: redis.asyncio.Redis) -> None:
         ok = False

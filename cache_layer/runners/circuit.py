@@ -3,40 +3,67 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
+from collections import deque
 from typing import NoReturn
 
 from redis.exceptions import ResponseError
 
 from cache_layer.breaker import Breaker
 from cache_layer.errors import Unavailable
+from cache_layer.steps import Batch, Call, Command
 
 log = logging.getLogger("cache_layer")
 
+DOUBTS_AT_MOST = 256
 
-class Circuit:
+
+class Circuit(ABC):
     """What both runners do about failures."""
 
     def __init__(self) -> None:
         self.breaker = Breaker()
+        self._doubts: deque[Call] = deque(maxlen=DOUBTS_AT_MOST)
 
+    @abstractmethod
     def _start_probing(self) -> None:
-        raise AssertionError("a runner says how it probes")
+        """Ping Redis in the background until it answers."""
 
-    def _failed(self, error: Exception) -> NoReturn:
+    @abstractmethod
+    def _start_undoing(self) -> None:
+        """Undo in the background what is in doubt."""
+
+    def _failed(self, step: Command | Call | Batch, error: Exception) -> NoReturn:
         """Count a failure of Redis and raise `Unavailable` for it.
 
         An error reply is an answer: quick, and no reason to stop asking (a full or read-only Redis still serves hits).
         """
         reason = type(error).__name__
-        if not isinstance(error, ResponseError) and self.breaker.failed():
+        if isinstance(error, ResponseError):
+            self.breaker.succeeded()
+            raise Unavailable(reason) from None
+        self._in_doubt(step)
+        if self.breaker.failed():
             log.warning("redis circuit opened: %s; caches go straight to the source", reason)
             self._start_probing()
         raise Unavailable(reason) from None
+
+    def _in_doubt(self, step: Command | Call | Batch) -> None:
+        """Nobody will hear whether this was carried out: undo it now, or when Redis answers again.
+
+        Else the lease that a hung Redis hands to a call long gone would keep everybody waiting for two seconds.
+        """
+        if isinstance(step, Call) and step.script.undo is not None:
+            self._doubts.append(Call(step.script.undo, step.keys, step.args))
+            if self.breaker.allows:
+                self._start_undoing()
 
     def _probed(self, *, ok: bool) -> bool:
         if ok:
             self.breaker.close()
             log.info("redis circuit closed: it answers again")
+            if self._doubts:
+                self._start_undoing()
         else:
             self.breaker.probe_failed()
         return ok

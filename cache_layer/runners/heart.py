@@ -37,11 +37,13 @@ class Heart:
     def after(self, seconds: float, action: Callable[[], None]) -> Beat:
         beat = Beat(action)
         with self._changed:
-            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._numbers), beat))
+            entry = (time.monotonic() + seconds, next(self._numbers), beat)
+            heapq.heappush(self._due, entry)
             if self._thread is None and not self._stopped:
                 self._thread = threading.Thread(target=self._run, name="cache_layer heart", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            if self._due[0] is entry:  # else the thread wakes up in time as it is
+                self._changed.notify()
         return beat
 
     def stop(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast
 
@@ -13,11 +14,11 @@ from redis.exceptions import NoScriptError
 from cache_layer.errors import Unavailable
 from cache_layer.runners.circuit import Circuit
 from cache_layer.runners.heart import Beat, Heart
-from cache_layer.shapes.value import WAIT_AT_MOST_S
+from cache_layer.shapes.value import WAIT_AT_MOST_S, Value
 from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Step, Steps
 
 T = TypeVar("T")
-S = TypeVar("S")
+S = TypeVar("S", bound=int | str)
 
 SyncClient: TypeAlias = redis.Redis
 
@@ -30,6 +31,7 @@ class _Flight(Generic[T]):
     """One thread's errand for a key, and what came of it."""
 
     def __init__(self) -> None:
+        self.loaded = False
         self.landed = threading.Event()
         self.value: T | None = None
         self.error: BaseException | None = None
@@ -63,14 +65,15 @@ class SyncRunner(Circuit):
                 if isinstance(step, Load):
                     reply = self._load(step, load)
                 elif isinstance(step, Pause):
-                    threading.Event().wait(step.seconds)
+                    time.sleep(step.seconds)
                 else:
                     reply = self._perform(step)
             except Exception as caught:  # noqa: BLE001  thrown into the steps, which decide
                 error = caught
 
-    def run_shared(self, key: str, steps: Callable[[S], Steps[T]], subject: S, load: Callable[[S], T]) -> T:
-        """`run` for a key that other threads may be asking for at this moment: they get one answer."""
+    def run_shared(self, cache: Value[T], subject: S, load: Callable[[S], T]) -> T:
+        """`cache.get`, for a subject that other threads may be asking for at this moment: they get one answer."""
+        key = cache.key(subject)
         while True:
             with self._boarding:
                 flight = self._flights.get(key)
@@ -78,13 +81,21 @@ class SyncRunner(Circuit):
                     own = self._flights[key] = _Flight()
                     break
             if not flight.landed.wait(WAIT_AT_MOST_S):
-                return load(subject)
-            if isinstance(flight.error, Exception):
+                cache.joined(loaded=True)
+                return self.run(cache.straight(), lambda: load(subject))
+            if flight.error is not None and not isinstance(flight.error, Exception):
+                continue  # its thread was ended: this one goes in its place
+            cache.joined(loaded=flight.loaded)
+            if flight.error is not None:
                 raise flight.error
-            if flight.error is None:
-                return cast(T, flight.value)
+            return cast(T, flight.value)
+
+        def go() -> T:
+            own.loaded = True
+            return load(subject)
+
         try:
-            own.value = self.run(steps(subject), lambda: load(subject))
+            own.value = self.run(cache.get(subject), go)
         except BaseException as error:
             own.error = error
             raise
@@ -125,7 +136,7 @@ class SyncRunner(Circuit):
         try:
             reply = self._send(self._client, step)
         except Exception as error:  # noqa: BLE001  whatever a confused client raises is Redis being away
-            self._failed(error)
+            self._failed(step, error)
         self.breaker.succeeded()
         return reply
 
@@ -141,6 +152,18 @@ class SyncRunner(Circuit):
             for command in step.commands:
                 pipeline.execute_command(*command.args)
             return pipeline.execute()
+
+    def _start_undoing(self) -> None:
+        self.heart.after(0, self._undo)
+
+    def _undo(self) -> None:
+        while self._doubts:
+            call = self._doubts.popleft()
+            try:
+                self._perform(call)
+            except Unavailable:
+                self._doubts.append(call)
+                return
 
     def _start_probing(self) -> None:
         if self._client is not None:

@@ -6,13 +6,14 @@ that began before an invalidation from landing after it (G2), and makes of many 
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -21,7 +22,7 @@ from cache_layer.errors import EntryRejected, Unavailable
 from cache_layer.keys import Keys
 from cache_layer.metrics import Counts, Event
 from cache_layer.scripts import LEASE_RELEASE, LEASE_RENEW, VALUE_DROP, VALUE_FILL, VALUE_READ
-from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Steps
+from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Steps, ask
 
 T = TypeVar("T")
 
@@ -31,11 +32,22 @@ WAIT_AT_MOST_S = 3.0
 """Longer than a lease, so that a waiter sees the lease of a killed loader end and takes over."""
 FIRST_POLL_S = 0.002
 LONGEST_POLL_S = 0.05
+REJECTED_AT_MOST = 3
+"""A rejected entry is dropped at the next look; whoever answers with one again and again is not Redis."""
 LAPS = 3
 """How often a load whose fill was refused is done again, so that its caller does not get what was just invalidated."""
 
-_token = f"{secrets.token_hex(6)}:{{}}".format
+_origin = secrets.token_hex(6)
 _numbers = count()
+
+
+def _token() -> str:
+    """A lease token that no other call has, in whatever process.
+
+    The process id is in it because forked workers inherit origin and numbers: two of them once drew the same token, and
+    the fill of one passed for the other's, over an invalidation.
+    """
+    return f"{_origin}:{os.getpid()}:{next(_numbers)}"
 
 
 class Invalidated(msgspec.Struct, frozen=True):
@@ -115,23 +127,29 @@ class Value(Generic[T]):
         Never raises `Unavailable`: where Redis cannot be used, the source is asked.
         """
         if not self.on:
-            return (yield from self._load(None))
+            return (yield from self.straight())
         for lap in range(LAPS):
-            try:
-                found = yield from self._look(subject)
-            except Unavailable:
-                self._count("error")
-                self._count("fallback")
-                return (yield from self._load(None))
+            found = yield from self._look(subject, first=lap == 0)
             if isinstance(found, Entry):
                 return found.value
             if found is None:
-                return (yield from self._load(None))
+                return (yield from self.straight())
             started = self._clock()
             value = yield from self._load(self._lease(subject, found.token))
             if (yield from self._fill(subject, found.token, value, started)) or lap == LAPS - 1:
                 return value
+            if self._clock() - started > self._load_at_most_s:
+                # Its lease had ended by itself: a source as slow as this one is not asked three times over.
+                return value
         raise AssertionError("the last lap returns")
+
+    def straight(self) -> Steps[T]:
+        """The value from the source, past Redis."""
+        return (yield from self._load(None))
+
+    def joined(self, *, loaded: bool) -> None:
+        """Count a read that was answered by another's in the same process, which did or did not ask the source."""
+        self._count("wait" if loaded else "hit")
 
     def peek(self, subject: int | str) -> Steps[Peek[T]]:
         """What is there now, for people who look; changes nothing."""
@@ -139,7 +157,7 @@ class Value(Generic[T]):
             return Peek("off")
         key = self.key(subject)
         try:
-            raw, left_ms = yield Batch((Command(("GET", key)), Command(("PTTL", key))))
+            raw, left_ms = yield from ask(Batch((Command(("GET", key)), Command(("PTTL", key)))), _bytes_and_ms)
             entry = self._believe(subject, raw) if raw is not None else None
         except Unavailable:
             return Peek("unreachable")
@@ -148,7 +166,7 @@ class Value(Generic[T]):
         if entry is None:
             return Peek("absent")
         age_s = max(self._clock() - entry.stored_ms / 1000, 0.0)
-        return Peek("hit", entry.value, age_s, max(int(left_ms), 0) / 1000)
+        return Peek("hit", entry.value, age_s, max(left_ms, 0) / 1000)
 
     def invalidate(self, subject: int | str) -> Steps[Invalidated]:
         """Drop the value and the lease of any load in progress. Harmless any number of times.
@@ -157,47 +175,65 @@ class Value(Generic[T]):
         """
         key = self.key(subject)
         try:
-            values, leases = yield Call(VALUE_DROP, (key, _lease_key(key)))
+            values, leases = yield from ask(Call(VALUE_DROP, (key, _lease_key(key))), _two_numbers)
         except Unavailable:
             return Invalidated(reached=False)
         return Invalidated(reached=True, value=bool(values), lease=bool(leases))
 
-    def _look(self, subject: int | str) -> Steps[Entry[T] | Held | None]:
-        """The entry; or the lease to fill it; or None after a bounded wait for somebody else's load."""
+    def _look(self, subject: int | str, *, first: bool) -> Steps[Entry[T] | Held | None]:
+        """The entry; or the lease to fill it; or None, after a bounded wait for somebody else's load or without Redis.
+
+        Args:
+            first: whether this is the read's first look, which counts as what it finds first.
+        """
         key = self.key(subject)
         keys = (key, _lease_key(key))
-        token = _token(next(_numbers))
+        token = _token()
         args: tuple[str | bytes | int, ...] = (token, LEASE_MS)
-        waited = 0.0
+        counted = not first
+        rejected = 0
+        waited = began = 0.0
         pause = FIRST_POLL_S
-        while True:
-            reply = yield Call(VALUE_READ, keys, args)
-            if isinstance(reply, bytes):
-                try:
-                    entry = self._believe(subject, reply)
-                except EntryRejected:
-                    self._count("error")
-                else:
-                    if entry is not None:
-                        if not waited:
-                            self._count("hit")
-                        return entry
-                args = (token, LEASE_MS, reply)
-                continue
-            if reply == 1:
-                if not waited:
-                    self._count("miss")
-                return Held(token)
-            if reply != 0:
-                raise Unavailable("nonsense")
-            if not waited:
-                self._count("wait")
-            if waited >= WAIT_AT_MOST_S:
-                return None
-            pause = min(pause * 2, LONGEST_POLL_S) * random.uniform(0.5, 1.0)  # noqa: S311  jitter
-            yield Pause(pause)
-            waited += pause
-            args = (token, LEASE_MS)
+        try:
+            while True:
+                reply = yield Call(VALUE_READ, keys, args)
+                if isinstance(reply, bytes):
+                    try:
+                        entry = self._believe(subject, reply)
+                    except EntryRejected:
+                        self._count("error")
+                    else:
+                        if entry is not None:
+                            if not counted:
+                                self._count("hit")
+                            return entry
+                    rejected += 1
+                    if rejected == REJECTED_AT_MOST:
+                        raise Unavailable("nonsense")
+                    args = (token, LEASE_MS, reply)
+                    continue
+                if reply == 1:
+                    if not counted:
+                        self._count("miss")
+                    return Held(token)
+                if reply != 0:
+                    raise Unavailable("nonsense")
+                if not counted:
+                    self._count("wait")
+                    counted = True
+                # By the clock as well, since the polls themselves take long when Redis is slow.
+                began = began or self._clock()
+                if waited >= WAIT_AT_MOST_S or self._clock() - began >= WAIT_AT_MOST_S:
+                    return None
+                pause = min(pause * 2, LONGEST_POLL_S) * random.uniform(0.5, 1.0)  # noqa: S311  jitter
+                yield Pause(pause)
+                waited += pause
+                args = (token, LEASE_MS)
+        except Unavailable:
+            self._count("error")
+            if not counted:
+                self._count("fallback")
+            return None
 
     def _believe(self, subject: int | str, raw: bytes) -> Entry[T] | None:
         """The entry, or None when its deadline has passed."""
@@ -218,12 +254,12 @@ class Value(Generic[T]):
         return value
 
     def _lease(self, subject: int | str, token: str) -> Lease:
-        key = _lease_key(self.key(subject))
+        key = self.key(subject)
         return Lease(
             RENEW_EVERY_S,
             self._load_at_most_s,
-            renew=lambda: _yes(Call(LEASE_RENEW, (key,), (token, LEASE_MS))),
-            abandon=lambda: _yes(Call(LEASE_RELEASE, (key,), (token,))),
+            renew=lambda: _yes(Call(LEASE_RENEW, (_lease_key(key),), (token, LEASE_MS))),
+            abandon=lambda: _yes(Call(LEASE_RELEASE, (key, _lease_key(key)), (token,))),
         )
 
     def _fill(self, subject: int | str, token: str, value: T, started: float) -> Steps[bool]:
@@ -233,7 +269,7 @@ class Value(Generic[T]):
         """
         now = self._clock()
         deadline = self._deadline(value)
-        left_s = self._ttl(value).total_seconds() - (now - started)
+        left_s = self._ttl(value).total_seconds() - max(now - started, 0.0)
         if deadline is not None:
             left_s = min(left_s, deadline.timestamp() - now)
         entry = self._codec.encode(
@@ -257,6 +293,20 @@ class Value(Generic[T]):
 
 def _lease_key(key: str) -> str:
     return f"{key}:lease"
+
+
+def _two_numbers(reply: Any) -> tuple[int, int]:
+    match reply:
+        case [int(first), int(second)]:
+            return first, second
+    raise TypeError
+
+
+def _bytes_and_ms(replies: Any) -> tuple[bytes | None, int]:
+    match replies:
+        case [None | bytes() as raw, int(left_ms)]:
+            return raw, left_ms
+    raise TypeError
 
 
 def _yes(call: Call) -> Steps[bool]:

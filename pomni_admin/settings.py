@@ -147,7 +147,7 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / "staticfiles" if ENV.is_production else None  # else found where it is
 WHITENOISE_USE_FINDERS = not ENV.is_production
 STORAGES = {
     "staticfiles": {

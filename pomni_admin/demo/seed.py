@@ -71,7 +71,7 @@ def seed(
     said = talk(random.Random(f"{number} messages"), invented, messages, today)
     paid = invent_payments(random.Random(f"{number} payments"), invented, today)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(max(id), 0), coalesce(max(tg_id), 0) FROM users", [FIRST_TG_ID])
+        cursor.execute("SELECT coalesce(max(id), 0), coalesce(max(tg_id), 0) FROM users")
         last_id, last_tg_id = cursor.fetchone()
         if last_tg_id >= FIRST_TG_ID:
             raise AlreadySeededError

@@ -21,6 +21,7 @@ from pomni_admin.demo.servers import Postgres, Server, Valkey, Vectors
 from pomni_admin.demo.supervisor import Service, Stage, Supervisor
 
 PYTHON = sys.executable
+CELERY = [PYTHON, "-m", "celery", "-A", "pomni_admin"]
 PORTS_TO_TRY = 100
 FIRST_JOB_S = 8.0
 """How long the address may wait for the first finished job."""
@@ -77,7 +78,7 @@ class Show:
         if prepared != 0:
             words = self.supervisor.last_words("prepare")
             raise StartRefusedError(f"the database could not be filled:\n{words}")
-        for service in self._services():
+        for service in self._first_services():
             self.supervisor.start(service)
         first = asyncio.create_task(self.supervisor.run_once("first-job", [PYTHON, "-m", "pomni_admin.demo.first_job"]))
         self._background.add(first)
@@ -85,6 +86,8 @@ class Show:
             if not await self.supervisor.ready("web", PATIENCE_S):
                 words = self.supervisor.last_words("web", 15)
                 raise StartRefusedError(f"the site does not answer; its last words:\n{words}")
+            for service in self._other_services():
+                self.supervisor.start(service)
             await asyncio.wait({first}, timeout=FIRST_JOB_S)
             self._announce(first_job_done=first.done())
             await asyncio.Event().wait()
@@ -96,18 +99,17 @@ class Show:
     def close(self) -> None:
         self._web.close()
 
-    def _services(self) -> list[Service]:
-        celery = [PYTHON, "-m", "celery", "-A", "pomni_admin"]
+    def _first_services(self) -> list[Service]:
+        """What the first page needs; the others would only delay it."""
         quick = ["--without-gossip", "--without-mingle", "--loglevel", "INFO"]
         workers = [
             Service(
                 name,
-                [*celery, "worker", "--hostname", f"{name}@%h", "--concurrency", "2", *quick],
+                [*CELERY, "worker", "--hostname", f"{name}@%h", "--concurrency", "2", *quick],
                 Stage.CONSUMERS,
             )
             for name in ("worker-1", "worker-2")
         ]
-        schedule = str(self.folder.path / "beat-schedule")
         descriptor = self._web.fileno()
         return [
             Service(
@@ -118,7 +120,12 @@ class Show:
                 files=(descriptor,),
             ),
             *workers,
-            Service("beat", [*celery, "beat", "--schedule", schedule, "--loglevel", "INFO"], Stage.CONSUMERS),
+        ]
+
+    def _other_services(self) -> list[Service]:
+        schedule = str(self.folder.path / "beat-schedule")
+        return [
+            Service("beat", [*CELERY, "beat", "--schedule", schedule, "--loglevel", "INFO"], Stage.CONSUMERS),
             Service("reaper", [PYTHON, "manage.py", "summaries_reaper"], Stage.CONSUMERS),
             Service("bot", [PYTHON, "-m", "pomni_admin.demo.bot"], Stage.CONSUMERS),
         ]

@@ -137,11 +137,10 @@ class Site:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self.process.process.poll() is None:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), contextlib.closing(connection):
                 connection.request("GET", "/")
-                connection.getresponse()
+                connection.getresponse().close()
                 return
-            connection.close()
             time.sleep(0.05)
         pytest.fail(f"the site did not come up:\n{self.process.output}")
 

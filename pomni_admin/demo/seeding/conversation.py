@@ -29,7 +29,7 @@ class Habits:
     @classmethod
     def of_somebody(cls, draw: random.Random) -> Habits:
         return cls(
-            gender=draw.choices(("m", "f"), (35, 65))[0],  # type: ignore[arg-type]
+            gender=draw.choices(("m", "f"), (35, 65))[0],
             lower_case=draw.random() < 0.25,
             drops_full_stop=draw.uniform(0, 0.9),
             emoji=draw.choice((0, 0.05, 0.1, 0.3)),

@@ -28,6 +28,7 @@ Vocabulary: TypeAlias = Mapping[str, Sequence[Word]]
 Part: TypeAlias = "Callable[[Voice], str]"
 
 MARKS = re.compile(r"[\[\]{}<>|]")
+AGREES_WITH = re.compile(r"([a-z_]+):")
 KEPT = re.compile(r"\{([a-z_]+)(?:\.[a-z]+)?\}")
 SENTENCE = re.compile(r"(^|[.!?]\s+|[.!?][»“]\s+)([«„(]?)([а-яё])")
 
@@ -120,11 +121,13 @@ def _sequence(text: str, at: int, ends: str) -> tuple[Part, int, str]:
                 options, at = _alternatives(text, at, "]")
                 parts.append(lambda voice, options=options: voice.draw.choice(options)(voice))  # type: ignore[misc]
             case "<":
-                name = re.compile(r"([a-z_]+):").match(text, at)
+                name = AGREES_WITH.match(text, at)
                 options, at = _alternatives(text, name.end() if name else at, ">")
                 parts.append(_agreement(name[1] if name else "", options))
             case "{":
-                end = text.index("}", at)
+                end = text.find("}", at)
+                if end < 0:
+                    raise TemplateError(f"a mark is not closed in: {text}")
                 parts.append(_slot(text[at:end]))
                 at = end + 1
             case found:

@@ -79,7 +79,7 @@ def invent_people(draw: random.Random, count: int, today: date) -> list[Person]:
     people = [
         _person(draw, tg_id, state, level, midnight) for tg_id, state, level in zip(tg_ids, states, levels, strict=True)
     ]
-    for person in draw.sample(people, max(1, round(count * BLOCKED_SHARE))):
+    for person in draw.sample(people, min(count, max(1, round(count * BLOCKED_SHARE)))):
         person.blocked_at = midnight - timedelta(seconds=draw.randrange(3600, 20 * 86400))
         person.blocked_at = max(person.blocked_at, person.created_at + timedelta(minutes=10))
         if person.talks_until is not None:

@@ -71,18 +71,22 @@ def _only_its_kind(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) 
 
 
 def main() -> None:
+    try:
+        settings = BotSettings.from_env(os.environ)
+        set_up_logging()
+        finished = asyncio.run(serve(settings, os.environ))
+    except SettingsError as error:
+        sys.exit(f"bot: cannot start: {error}")
+    sys.exit(0 if finished else 1)
+
+
+def set_up_logging() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logs.formatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     # aiogram has a line for each update, psycopg_pool one for each attempt to connect, with the server's address.
     logging.getLogger("aiogram").setLevel(logging.ERROR)
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)
-    try:
-        settings = BotSettings.from_env(os.environ)
-        finished = asyncio.run(serve(settings, os.environ))
-    except SettingsError as error:
-        sys.exit(f"bot: cannot start: {error}")
-    sys.exit(0 if finished else 1)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from aiogram.dispatcher.flags import get_flag
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, TelegramObject, User
 
 from cache_layer import AccessState
-from pomni_admin.demo.bot.payments import PLANS
 from pomni_admin.demo.bot.services import Services
 from pomni_admin.demo.bot.store import ensure_user_id, unmark_blocked
+from pomni_admin.demo.seeding.payments import KOPECKS
 
 Outcome: TypeAlias = Literal["answered", "refused"]
 """What an update came to; the handlers and the gate return it."""
@@ -20,6 +20,7 @@ Outcome: TypeAlias = Literal["answered", "refused"]
 FREE: dict[str, Any] = {"free": True}
 """The flag of handlers that need no access: those who want to pay must get through."""
 
+PLAN_NAMES = {"month": "Месяц", "quarter": "Квартал", "year": "Год"}
 PAY = "Доступ закончился. Чтобы мы могли говорить дальше, выбери подписку."
 TRY = "Рад знакомству! Первые пять дней бесплатно: нажми «Попробовать», и начнём."
 
@@ -62,8 +63,8 @@ async def _offer(event: TelegramObject, state: AccessState) -> None:
 
 def _choices(state: AccessState) -> InlineKeyboardMarkup:
     rows = [
-        [InlineKeyboardButton(text=f"{plan.title}: {plan.price // 100} ₽", callback_data=f"pay:{name}")]
-        for name, plan in PLANS.items()
+        [InlineKeyboardButton(text=f"{PLAN_NAMES[plan]}: {kopecks // 100} ₽", callback_data=f"pay:{plan}")]
+        for plan, kopecks in KOPECKS.items()
     ]
     if not state.trial_ever:
         rows.insert(0, [InlineKeyboardButton(text="Попробовать", callback_data="trial")])

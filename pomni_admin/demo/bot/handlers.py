@@ -11,9 +11,9 @@ from aiogram.filters.chat_member_updated import KICKED, ChatMemberUpdatedFilter
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, User
 
 from pomni_admin.demo.bot.gate import FREE, Gate, Outcome
-from pomni_admin.demo.bot.payments import PLANS
 from pomni_admin.demo.bot.services import Services
 from pomni_admin.demo.bot.store import log_message_by_tg, mark_blocked, start_trial
+from pomni_admin.demo.seeding.people import PLANS
 
 GREETING = "Привет! Я рядом. Расскажи, что у тебя на душе."
 TRIAL_BEGINS = "Пять дней открыты. С чего начнём?"

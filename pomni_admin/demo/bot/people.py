@@ -9,16 +9,17 @@ from cache_layer.privacy import may_store
 from pomni_admin.bot.access_row import from_row
 from pomni_admin.demo.bot.postgres import Session
 
-Kind: TypeAlias = Literal["subscribed", "trial", "private", "expired", "canceled", "blocked"]
+Kind: TypeAlias = Literal["subscribed", "trial", "private", "expired", "canceled", "blocked", "stranger"]
 People: TypeAlias = Mapping[Kind, Sequence[int]]
 
 WEIGHTS: Mapping[Kind, int] = {
-    "subscribed": 46,
-    "trial": 24,
+    "subscribed": 45,
+    "trial": 22,
     "private": 10,
     "expired": 10,
     "canceled": 6,
     "blocked": 4,
+    "stranger": 3,
 }
 """How many conversations of a hundred each kind begins."""
 
@@ -33,7 +34,10 @@ ORDER BY u.id LIMIT %s
 
 
 async def read_people(session: Session) -> People:
-    """Telegram ids by kind. The kinds only weigh the traffic: the gate decides by itself who is let in."""
+    """Telegram ids by kind; a stranger never began a trial.
+
+    The kinds only weigh the traffic: the gate decides by itself who is let in.
+    """
     people: dict[Kind, list[int]] = {kind: [] for kind in WEIGHTS}
     async for tg_id, privacy_level, is_blocked, *facts in await session.execute(KNOWN, (MOST,)):
         state = from_row(facts)
@@ -43,6 +47,8 @@ async def read_people(session: Session) -> People:
         elif state.has_access:
             kind = "private" if not may_store(privacy_level) else "trial" if state.reason == "trial" else "subscribed"
         else:
-            kind = "canceled" if state.subscription_status == "canceled" else "expired"
+            kind = (
+                "canceled" if state.subscription_status == "canceled" else "expired" if state.trial_ever else "stranger"
+            )
         people[kind].append(tg_id)
     return people

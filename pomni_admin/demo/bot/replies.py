@@ -5,16 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 
-from pomni_admin.demo.bot.dialogue import Exchange
-from pomni_admin.demo.seeding.grammar import Gender, Voice
+from pomni_admin.demo.bot.dialogue import Exchange, habits_of
+from pomni_admin.demo.seeding.grammar import Voice
 from pomni_admin.demo.seeding.topics import phrases
 
 THINKING_S = (0.1, 0.8)
-
-
-def gender_of(tg_id: int) -> Gender:
-    """An invented person's gender; their first name agrees with it."""
-    return "m" if tg_id % 2 else "f"
 
 
 class Replier:
@@ -38,5 +33,5 @@ class Replier:
         if foreseen is not None and foreseen.said == text:
             return foreseen.answer
         common = phrases().bot
-        voice = Voice(self._draw, gender_of(tg_id), {})
+        voice = Voice(self._draw, habits_of(tg_id).gender, {})
         return voice.say(f"{self._draw.choice(common['lead'])} {self._draw.choice(common['nudge'])}")

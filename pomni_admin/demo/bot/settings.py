@@ -33,6 +33,8 @@ class BotSettings:
             SettingsError: for the first variable whose value is not allowed.
         """
         read = Reader(environ)
+        if read.choice("POMNI_ENV", "demo", env.MODES) == "production":
+            raise SettingsError("POMNI_ENV", "production", "demo, test; this bot invents people and payments")
         return cls(
             postgres=_postgres(read),
             seed=read.integer("BOT_SEED", 1, least=0, most=2**31 - 1),

@@ -19,7 +19,7 @@ UNMARK_BLOCKED = "UPDATE users SET tg_is_blocked = false, tg_blocked_at = NULL W
 MARK_BLOCKED = "UPDATE users SET tg_is_blocked = true, tg_blocked_at = now() WHERE tg_id = %s"
 START_TRIAL = """
 UPDATE users SET trial_started_at = now(), trial_expires_at = now() + interval '5 days',
-                 policy_accepted_at = coalesce(policy_accepted_at, now())
+                 trial_until = now() + interval '5 days', policy_accepted_at = coalesce(policy_accepted_at, now())
 WHERE id = %s AND trial_started_at IS NULL
 """
 

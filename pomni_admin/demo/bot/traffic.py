@@ -20,6 +20,7 @@ from pomni_admin.demo.bot.postgres import Patience
 from pomni_admin.demo.bot.services import Services
 from pomni_admin.demo.bot.updates import Updates
 from pomni_admin.demo.bot.visits import Act, Block, Pay, Press, Say, Visit, visit
+from pomni_admin.demo.seeding.people import FIRST_TG_ID
 
 log = logging.getLogger("bot")
 
@@ -156,5 +157,5 @@ def _update(updates: Updates, tg_id: int, act: Say | Press | Block, services: Se
 
 
 def _new_tg_id() -> int:
-    """From the clock, so that a second run of the same seed meets new people too."""
-    return 8_000_000_000 + time.time_ns() // 1_000_000 % 1_000_000_000
+    """From the clock, so that a second run of the same seed meets new people too; apart from those of the seed."""
+    return FIRST_TG_ID - 1_000_000_000 + time.time_ns() // 1_000_000 % 1_000_000_000

@@ -12,12 +12,13 @@ from typing import Literal, TypeAlias
 
 from pomni_admin.demo.bot.dialogue import Exchange, conversation
 from pomni_admin.demo.bot.gate import Outcome
-from pomni_admin.demo.bot.payments import PLANS
 from pomni_admin.demo.bot.people import Kind
-from pomni_admin.demo.bot.replies import gender_of
+from pomni_admin.demo.seeding.people import PLANS
 
 PAYS = 0.18
 """Of those who are refused, how many pay at once."""
+TRIES = 0.4
+"""Of those who never had a trial, how many begin it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +50,20 @@ START = Say(Exchange("/start", ""))
 
 def visit(draw: random.Random, tg_id: int, kind: Kind | Literal["newcomer"]) -> Visit:
     """The script of one visit of a person of this kind."""
-    if kind == "newcomer":
-        return _first_visit(draw, tg_id)
-    return _return_visit(draw, tg_id, kind)
+    if kind == "newcomer" or kind == "stranger":
+        return _trial_visit(draw, tg_id, tries=1 if kind == "newcomer" else TRIES)
+    return _member_visit(draw, tg_id, kind)
 
 
-def _first_visit(draw: random.Random, tg_id: int) -> Visit:
-    yield START
-    yield Press("trial")
+def _trial_visit(draw: random.Random, tg_id: int, tries: float) -> Visit:
+    if (yield START) == "refused":
+        if draw.random() > tries:
+            return
+        yield Press("trial")
     yield from _talk(draw, tg_id)
 
 
-def _return_visit(draw: random.Random, tg_id: int, kind: Kind) -> Visit:
+def _member_visit(draw: random.Random, tg_id: int, kind: Kind) -> Visit:
     if kind in {"expired", "canceled"} or draw.random() < 0.1:
         if (yield START) == "refused":
             if draw.random() > PAYS:
@@ -80,7 +83,7 @@ def _buy(draw: random.Random) -> Visit:
 
 
 def _talk(draw: random.Random, tg_id: int) -> Visit:
-    for exchange in conversation(draw, gender_of(tg_id)):
+    for exchange in conversation(draw, tg_id):
         if (yield Say(exchange)) == "refused":
             return
     if draw.random() < 0.35:

@@ -1,0 +1,150 @@
+"""The simulated bot while Valkey or PostgreSQL is away (G4)."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from pomni_admin.bot.tables import create_tables
+from pomni_admin.demo.bot.payments import apply_success_payment
+from pomni_admin.demo.bot.postgres import Patience
+from pomni_admin.demo.servers import Postgres, Valkey, free_port
+from tests.demo.bot_stage import Stage, stage
+from tests.harness.cast import Cast
+from tests.harness.processes import Spawn
+from tests.harness.servers import Database
+
+PAYMENT = UUID("5f6b0a52-8f2e-4c53-9d0f-000000000002")
+NEWCOMER = 700_000_099
+
+
+async def until_cached(bot: Stage, tg_id: int, user_id: int) -> None:
+    """Write until the answer is taken from Redis again; five seconds at most, as G4 promises."""
+    async with asyncio.timeout(5):
+        while (await bot.services.cache.access_state.peek(user_id)).state != "hit":
+            assert await bot.say(tg_id, "Ты тут?") == "answered"
+
+
+async def test_valkey_dies_in_the_middle_and_the_bot_answers_rightly_until_it_is_back(
+    database: Database, cast: Cast, own_valkey: Valkey
+) -> None:
+    """Fails when the gate lets an error of Redis through, or believes what it remembers of before."""
+    async with stage(database.url, {"REDIS_URL": own_valkey.url}) as bot:
+        alisa, vera = cast.tg_id("alisa"), cast.tg_id("vera")
+        assert await bot.say(alisa, "Привет") == "answered"
+        assert await bot.say(vera, "Привет") == "refused"
+
+        own_valkey.kill()
+        for _ in range(5):
+            assert await bot.say(alisa, "Всё ещё тут") == "answered"
+        assert bot.services.cache.circuit != "closed"
+        assert await apply_success_payment(bot.services.pool, bot.services.cache, vera, "month", PAYMENT)
+        assert await bot.say(vera, "Оплатила") == "answered"
+        database.rows("UPDATE subscriptions SET status = 'expired' WHERE user_id = %s", cast.alisa)
+        assert await bot.say(alisa, "А теперь?") == "refused"
+
+        own_valkey.start()
+        await until_cached(bot, vera, cast.vera)
+
+
+async def test_valkey_hangs_and_nobody_waits_for_it(database: Database, cast: Cast, own_valkey: Valkey) -> None:
+    """One time-out of 100 ms a call until the circuit is open, and then none."""
+    async with stage(database.url, {"REDIS_URL": own_valkey.url}) as bot:
+        own_valkey.pause()
+        try:
+            while bot.services.cache.circuit == "closed":
+                assert await bot.say(cast.tg_id("boris"), "Алло") == "answered"
+            started = time.perf_counter()
+            for _ in range(10):
+                assert await bot.say(cast.tg_id("boris"), "Алло") == "answered"
+            assert time.perf_counter() - started < 1
+        finally:
+            own_valkey.resume()
+        await until_cached(bot, cast.tg_id("boris"), cast.boris)
+
+
+async def test_without_a_valkey_at_the_start_the_bot_works_and_finds_it_later(
+    database: Database, cast: Cast, own_valkey: Valkey
+) -> None:
+    own_valkey.kill()
+    async with stage(database.url, {"REDIS_URL": own_valkey.url}) as bot:
+        assert await bot.say(cast.tg_id("alisa"), "Привет") == "answered"
+        assert await bot.say(cast.tg_id("vera"), "Привет") == "refused"
+        own_valkey.start()
+        await until_cached(bot, cast.tg_id("alisa"), cast.alisa)
+
+
+async def test_without_a_redis_url_the_bot_works(database: Database, cast: Cast) -> None:
+    async with stage(database.url, {}) as bot:
+        assert await bot.say(cast.tg_id("boris"), "Привет") == "answered"
+        assert await bot.say(cast.tg_id("vera"), "Привет") == "refused"
+
+
+async def test_an_update_is_delivered_again_until_postgres_is_back_and_the_outage_is_said_once(
+    own_postgres: Postgres, valkey: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="bot")
+    with psycopg.connect(own_postgres.url, autocommit=True) as connection:
+        create_tables(connection)
+    async with stage(own_postgres.url, {"REDIS_URL": valkey.url}) as bot:
+        assert await bot.say(NEWCOMER, "/start") == "refused"
+        own_postgres.kill()
+        patience = Patience()
+        tried = asyncio.Event()
+
+        async def deliver() -> object:
+            try:
+                return await bot.say(NEWCOMER, "/start")
+            finally:
+                tried.set()
+
+        delivery = asyncio.create_task(patience.until_done(deliver))
+        await tried.wait()
+        assert not delivery.done()
+        await asyncio.to_thread(own_postgres.start)
+        assert await delivery == "refused"
+    said = [record.getMessage().partition(":")[0] for record in caplog.records if record.name == "bot"]
+    assert said == ["postgres away", "postgres answers again"]
+
+
+def test_the_process_outlives_an_outage_of_postgres_that_began_before_it_did(
+    spawn: Spawn, own_postgres: Postgres, valkey: Valkey
+) -> None:
+    with psycopg.connect(own_postgres.url, autocommit=True) as connection:
+        create_tables(connection)
+    own_postgres.kill()
+    process = spawn(
+        ["-m", "pomni_admin.demo.bot"],
+        {"DATABASE_URL": own_postgres.url, "REDIS_URL": valkey.url, "BOT_RATE": "3000"},
+    )
+    process.wait_for("postgres away")
+    own_postgres.start()
+    process.wait_for("postgres answers again")
+    assert process.process.poll() is None
+    process.process.terminate()
+    assert process.wait(5) == 0
+
+
+def test_the_process_starts_without_a_valkey(spawn: Spawn, database: Database, cast: Cast) -> None:
+    process = spawn(
+        ["-m", "pomni_admin.demo.bot"],
+        {"DATABASE_URL": database.url, "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0", "BOT_RATE": "3000"},
+    )
+    process.wait_for("redis ping failed")
+    process.wait_for("bot started")
+    wait_for_messages(database, 10)
+    process.process.send_signal(signal.SIGINT)
+    assert process.wait(5) == 0
+
+
+def wait_for_messages(database: Database, number: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if database.rows("SELECT count(*) AS n FROM bot_messages")[0]["n"] >= number:
+            return
+    pytest.fail("the bot writes no messages")

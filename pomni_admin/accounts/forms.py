@@ -14,6 +14,3 @@ class SignInForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         self.fields["username"].widget.attrs.update(autocomplete="username", autocapitalize="none", spellcheck="false")
         self.fields["password"].widget.attrs.update(autocomplete="current-password")
-        if self.errors:
-            for name in ("username", "password"):
-                self.fields[name].widget.attrs.update({"aria-invalid": "true", "aria-describedby": "sign-in-error"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
-from django.utils.translation import gettext_lazy as _
 
 from pomni_admin.accounts.roles import Role, role_of
 
@@ -12,8 +11,6 @@ class User(AbstractUser):
     """Somebody who signs in here. What they may do comes from the groups Viewer, Support and Admin."""
 
     class Meta(AbstractUser.Meta):
-        verbose_name = _("user")
-        verbose_name_plural = _("users")
         permissions = [
             ("view_site", "May look at the site"),
             ("look_up_people", "May look a person up"),

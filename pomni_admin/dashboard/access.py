@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
-from pomni_admin.accounts.models import User
 from pomni_admin.audit import acts
 
 View: TypeAlias = Callable[..., HttpResponseBase]
@@ -29,7 +28,7 @@ def requires(permission: str, *, act: str = "") -> Callable[[View], View]:
             if not request.user.is_authenticated:
                 back = request.get_full_path() if request.method == "GET" else reverse("dashboard:jobs")
                 return redirect_to_login(back)
-            user = cast(User, request.user)
+            user = request.user
             if not user.has_perm(permission):
                 if act and request.method == "POST":
                     acts.refused(user, act)

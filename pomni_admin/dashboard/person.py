@@ -47,7 +47,9 @@ class Cell:
         if value is None:
             return cls("nothing")
         if isinstance(value, bool):
-            return cls("yes" if value else "no", pgettext_lazy("answer", "yes") if value else pgettext_lazy("answer", "no"))
+            return cls(
+                "yes" if value else "no", pgettext_lazy("answer", "yes") if value else pgettext_lazy("answer", "no")
+            )
         if isinstance(value, datetime):
             return cls("moment", at=value)
         return cls("text", value)

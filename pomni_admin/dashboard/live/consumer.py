@@ -6,7 +6,8 @@ Close codes: 4401 nobody is signed in, 4403 not allowed, 4404 no such page. Afte
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import logging
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import msgspec
@@ -14,6 +15,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
+from pomni_admin.accounts.models import User
 from pomni_admin.accounts.roles import Role
 from pomni_admin.dashboard.live.frames import ASK_FOR_SNAPSHOT, Beat, now_ms
 from pomni_admin.dashboard.live.hub import hub
@@ -23,13 +25,15 @@ from pomni_admin.dashboard.page import Audience
 from pomni_admin.dashboard.registry import LIVE
 
 SIGNED_OUT, FORBIDDEN, NO_SUCH_PAGE = 4401, 4403, 4404
+BROKEN = 1011
 BEAT_S = 15.0
 """A line on which nothing has been sent for this long carries a beat, by which the page knows that it is alive."""
 
+log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
 
 
-class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
+class LivePage(AsyncWebsocketConsumer):
     """Sends the states of one page to one viewer."""
 
     _stream: Stream | None = None
@@ -40,10 +44,10 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no
         # A close code reaches the browser only over a connection that was accepted.
         await self.accept()
         user = self.scope["user"]
-        if not user.is_authenticated:
+        if user is None or not user.is_authenticated:
             await self.close(SIGNED_OUT)
             return
-        role: Role | None = await database_sync_to_async(lambda: user.role)()
+        role = await database_sync_to_async(_role)(cast(User, user))
         page = LIVE.get(self.scope["url_route"]["kwargs"]["page"])
         subject = str(self.scope["url_route"]["kwargs"].get("subject", ""))
         if role is None or (page is not None and not Audience(role, "").may(page.permission)):
@@ -67,6 +71,15 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no
             self._outbox.ask_for_snapshot()
 
     async def _send(self, stream: Stream, outbox: Outbox) -> None:
+        """Send until the stream ends. A fault closes the connection, so that the page says so and comes back."""
+        try:
+            await self._send_states(stream, outbox)
+            await self.close(NO_SUCH_PAGE)
+        except Exception as error:
+            log.exception("a live connection broke", extra={"error": type(error).__name__})
+            await self.close(BROKEN)
+
+    async def _send_states(self, stream: Stream, outbox: Outbox) -> None:
         while not outbox.ended:
             frame = _next(stream, outbox)
             if frame is None:
@@ -74,11 +87,14 @@ class LivePage(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no
                     continue
                 frame = Beat(outbox.seq, now_ms())
             await self.send(text_data=_encoder.encode(frame).decode())
-        await self.close(NO_SUCH_PAGE)
 
     def _language(self) -> str:
         asked: Any = parse_qs(self.scope["query_string"].decode("ascii", "replace")).get("language", [""])[0]
         return asked if asked in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+
+
+def _role(user: User) -> Role | None:
+    return user.role
 
 
 def _next(stream: Stream, outbox: Outbox) -> msgspec.Struct | None:

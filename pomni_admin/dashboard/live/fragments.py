@@ -30,6 +30,7 @@ async def paint(page: Page[Any], subject: str, audiences: Collection[Audience]) 
 def _paint(page: Page[Any], subject: str, audiences: Collection[Audience]) -> dict[Audience, Fragments]:
     view = page.view(subject)
     return {
-        audience: {f"{page.name}-{name}": str(html) for name, html in page.paint(view, audience).items()}
+        # str.__str__, because str() leaves Django's safe strings as they are, and the encoder takes only plain ones
+        audience: {f"{page.name}-{name}": str.__str__(html) for name, html in page.paint(view, audience).items()}
         for audience in audiences
     }

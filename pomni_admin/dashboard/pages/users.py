@@ -138,9 +138,7 @@ def _found(agent: User, text: str) -> UsersView:
     if problem:
         return UsersView(problem=problem)
     found = people.find_any(text)
-    with acts.act(
-        actor=agent, act=Act.LOOK_UP, handle=cache.handle_of(found) if isinstance(found, int) else ""
-    ) as act:
+    with acts.act(actor=agent, act=Act.LOOK_UP, handle=cache.handle_of(found) if isinstance(found, int) else "") as act:
         if found is None:
             act.result = "not_found"
             return UsersView(problem=_nobody(text))

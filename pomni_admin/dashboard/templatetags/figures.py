@@ -53,7 +53,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return NONE
     left = max(0, round(seconds))
-    parts = []
+    parts: list[str] = []
     for size, unit in ((86400, _("d")), (3600, _("h")), (60, _("min")), (1, _("s"))):
         count, left = divmod(left, size)
         if count or (size == 1 and not parts):

@@ -1,0 +1,144 @@
+"""A site in the middle of a day: jobs in several states, counted caches, a held lock, acts on record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import redis
+from django.utils import timezone
+
+from cache_layer import Holder
+from cache_layer.keys import Keys
+from cache_layer.metrics import Stats
+from pomni_admin.audit import acts
+from pomni_admin.audit.vocabulary import Act, Reason
+from pomni_admin.cache import handle_of, layer
+from pomni_admin.summaries.models import Batch, BatchState, Failure, Job, JobState
+
+NIGHT = datetime.now(UTC).replace(hour=3, minute=0, second=4, microsecond=0)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The ids of the jobs that pages are about."""
+
+    running: str
+    partial: str
+
+
+def set_up(redis_url: str, people: list[int]) -> Scene:
+    """Write the whole scene; `people` are ids of the cast."""
+    running = _running(people)
+    partial = _ended(JobState.PARTIAL, days_ago=1, total=312, done=300, errors=9, codes=("rate_limited", "unavailable"))
+    _ended(JobState.OK, days_ago=2, total=318, done=318)
+    _ended(JobState.FAILED, days_ago=3, total=310, done=12, errors=12, codes=("garbage",))
+    _ended(JobState.CANCELED, days_ago=4, total=305, done=41)
+    layer().locks.acquire(
+        "summaries_daily", token="scene", fence=running.fence, holder=Holder("worker", "worker-1", 41, str(running.pk))
+    )
+    _count(redis_url)
+    with acts.act(
+        actor=acts.Actor("support", "support"),
+        act=Act.INVALIDATE_ACCESS,
+        handle=handle_of(people[0]),
+        reason=Reason.PAID_STILL_LOCKED_OUT,
+    ) as act:
+        act.result = "ok"
+    with acts.act(actor=acts.Actor("admin", "admin"), act=Act.RUN_SUMMARIES, subject=str(running.pk)) as act:
+        act.result = "ok"
+    acts.refused(acts.Actor("viewer", "viewer"), Act.RUN_SUMMARIES)
+    with acts.act(actor=acts.Actor("support", "support"), act=Act.INVALIDATE_ACCESS, handle=handle_of(people[1])) as act:
+        act.result = "unreachable"
+    return Scene(str(running.pk), str(partial.pk))
+
+
+def _job(state: JobState, days_ago: int, total: int, by: str) -> Job:
+    day = (NIGHT - timedelta(days=days_ago + 1)).date()
+    return Job.objects.create(
+        kind="daily",
+        period_start=day,
+        period_end=day + timedelta(days=1),
+        state=state,
+        started_by=by,
+        total=total,
+        planned=True,
+        found=total,
+        created_at=NIGHT - timedelta(days=days_ago),
+        started_at=NIGHT - timedelta(days=days_ago) + timedelta(seconds=1),
+    )
+
+
+def _running(people: list[int]) -> Job:
+    job = _job(JobState.RUNNING, days_ago=0, total=312, by="admin")
+    now = timezone.now()
+    Job.objects.filter(pk=job.pk).update(created_at=now - timedelta(seconds=42), started_at=now - timedelta(seconds=41))
+    for number in range(7):
+        users = list(range(number * 50 + 1, min(number * 50 + 51, 313)))
+        done = 50 if number < 3 else (27, 14)[number - 3] if number < 5 else 0
+        Batch.objects.create(
+            job=job,
+            number=number + 1,
+            users=users,
+            state=BatchState.DONE if number < 3 else BatchState.RUNNING if number < 5 else BatchState.WAITING,
+            processed=done - (1 if number == 1 else 0) - (4 if done else 0),
+            written=done - 5 if done else 0,
+            embedding_ok=done - 5 if done else 0,
+            skipped=4 if done else 0,
+            errors=1 if number == 1 else 0,
+            claimed_by=f"celery@worker-{number - 2}" if number in {3, 4} else "",
+            claimed_at=now - timedelta(seconds=9) if number in {3, 4} else None,
+            lease_until=now + timedelta(hours=1) if number in {3, 4} else None,
+            heartbeat_at=now - timedelta(seconds=2) if done else None,
+        )
+    Failure.objects.create(job=job, batch=job.batches.order_by("number")[1], user_id=people[2], code="garbage")
+    return job
+
+
+def _ended(
+    state: JobState, days_ago: int, total: int, done: int, errors: int = 0, codes: tuple[str, ...] = ()
+) -> Job:
+    job = _job(state, days_ago, total, "schedule")
+    Job.objects.filter(pk=job.pk).update(finished_at=job.started_at + timedelta(seconds=done * 0.7))
+    batch = Batch.objects.create(
+        job=job,
+        number=1,
+        users=list(range(1, total + 1)),
+        state=BatchState.DONE,
+        processed=done - errors - min(6, done - errors),
+        written=done - errors - min(6, done - errors),
+        embedding_ok=done - errors - min(6, done - errors),
+        skipped=min(6, done - errors),
+        errors=errors,
+        embedding_429=3 if errors else 0,
+        retries=errors,
+        heartbeat_at=job.started_at,
+    )
+    for place in range(errors):
+        Failure.objects.create(job=job, batch=batch, user_id=10_000 + place, code=codes[place % len(codes)])
+    return job
+
+
+def _count(redis_url: str) -> None:
+    """A quarter of an hour of counts, as the layer writes them."""
+    stats = Stats(Keys(""))
+    shape = [62, 71, 55, 80, 96, 90, 104, 88, 61, 73, 97, 120, 111, 84, 33]
+    with redis.Redis.from_url(redis_url) as client:
+        this = int(datetime.now(UTC).timestamp() // 60)
+        for place, reads in enumerate(shape):
+            misses = max(2, reads // 9 + (place * 7) % 5)
+            counts = Counter(
+                {
+                    "access_state.hit": reads * 4 - misses,
+                    "access_state.miss": misses,
+                    "access_state.load": misses,
+                    "access_state.fill": misses,
+                    "access_state.wait": place % 3,
+                    "access_state.fill_refused": int(place == 6),
+                    "summaries_job.hit": reads // 12,
+                    "summaries_job.miss": int(place in {2, 9}),
+                    "summaries_job.load": int(place in {2, 9}),
+                }
+            )
+            client.hset(stats._key(this - len(shape) + 1 + place), mapping={k: v for k, v in counts.items() if v})

@@ -1,0 +1,105 @@
+"""Every page in every look: no sideways scrolling, no error in the console, a picture to look at.
+
+`make test` takes two looks; `PICTURES=all` takes all eight. The pictures are left in `.test-artifacts/pictures`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from cache_layer import AccessState
+from pomni_admin.bot.access import read_access
+from pomni_admin.cache import layer
+from tests.browser.aside import aside
+from tests.browser.scene import set_up
+from tests.browser.signed_in import sign_in
+from tests.harness.browser import NewPage
+from tests.harness.cast import Cast
+from tests.harness.processes import Site
+from tests.harness.servers import Database
+from tests.harness.staff import Staff
+
+ALL = list(itertools.product(("ru", "en"), ("light", "dark"), (1280, 360)))
+LOOKS = ALL if os.environ.get("PICTURES") == "all" else [("ru", "light", 1280), ("en", "dark", 360)]
+
+
+@pytest.mark.parametrize(("language", "theme", "width"), LOOKS)
+def test_every_page_fits_and_is_without_errors(
+    language: str,
+    theme: str,
+    width: int,
+    site: Site,
+    database: Database,
+    staff: Staff,
+    cast: Cast,
+    new_page: NewPage,
+    project: Path,
+) -> None:
+    page = new_page(
+        locale={"ru": "ru-RU", "en": "en-GB"}[language],
+        color_scheme=theme,
+        viewport={"width": width, "height": 800},
+    )
+    folder = project / ".test-artifacts" / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def picture(name: str) -> None:
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        page.screenshot(path=str(folder / f"{name}-{language}-{theme}-{width}.png"), full_page=True)
+        assert wide <= 0, f"{name} scrolls sideways by {wide} px"
+
+    page.goto(f"{site.url}/account/sign-in")
+    picture("sign-in")
+    sign_in(page, site, staff.admin)
+    for name in ("jobs", "locks", "audit", "caches"):
+        _visit(page, site, name)
+        picture(f"{name}-empty")
+    scene = aside(lambda: set_up(os.environ["REDIS_URL"], [cast.alisa, cast.boris, cast.vera]))
+    for name in ("jobs", "caches", "locks", "audit"):
+        _visit(page, site, name)
+        picture(name)
+    for name, job in (("job-running", scene.running), ("job-partial", scene.partial)):
+        _visit(page, site, f"jobs/{job}")
+        picture(name)
+
+    page.goto(f"{site.url}/users")
+    picture("users")
+    page.locator("#find-text").fill("no such person")
+    page.locator("form.find button").click()
+    picture("users-problem")
+    layer().access_state.get(cast.vera, load=lambda _id: AccessState(has_access=False, reason="none"))
+    page.locator("#find-text").fill(str(cast.tg_id("vera")))
+    page.locator("form.find button").click()
+    picture("users-differs")
+    page.locator(".person form button").click()
+    picture("users-receipt")
+    aside(lambda: layer().access_state.get(cast.alisa, load=read_access))
+    page.locator("#find-text").fill(str(cast.tg_id("alisa")))
+    page.locator("form.find button").click()
+    picture("users-equal")
+    page.locator("details.menu summary").click()
+    picture("menu")
+
+
+def test_the_error_pages_are_in_the_design(
+    site: Site, staff: Staff, new_page: NewPage, project: Path, page_errors: list[str]
+) -> None:
+    page = new_page()
+    sign_in(page, site, staff.viewer)
+    for path, code in (("users", 403), ("nowhere", 404)):
+        answer = page.goto(f"{site.url}/{path}")
+        assert answer is not None
+        assert answer.status == code
+        page.screenshot(path=str(project / ".test-artifacts" / "pictures" / f"error-{code}.png"))
+        assert page.locator("h1").inner_text()
+    page_errors[:] = [error for error in page_errors if "status of 40" not in error]
+
+
+def _visit(page: Page, site: Site, path: str) -> None:
+    page.goto(f"{site.url}/{path}")
+    page.wait_for_selector('#live[data-state="live"]')

@@ -1,7 +1,7 @@
 """From a summary's row to its vector: never forgotten, counted once (G9).
 
 The row and its `PendingVector` are written together. Whoever brings the vector to Qdrant then deletes the pending row
-and counts, in one transaction: the deletion succeeds for one of them only, and only for the text that the vector is of.
+and counts, in one transaction: the deletion succeeds for one of them only, and never for a vector of an older text.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ HOLD = "SELECT updated_at FROM dialog_summaries WHERE id = %(summary)s FOR KEY S
 
 SETTLE = """
 WITH settled AS (
-    DELETE FROM summaries_pendingvector WHERE summary_id = %(summary)s AND written_at = %(written_at)s
+    DELETE FROM summaries_pendingvector WHERE summary_id = %(summary)s AND written_at <= %(written_at)s
     RETURNING batch_id
 )
 UPDATE summaries_batch SET embedding_ok = embedding_ok + 1 WHERE id = (SELECT batch_id FROM settled)

@@ -15,6 +15,9 @@ log = structlog.get_logger(__name__)
 MOST_LOOKS = 8
 """So many waiting messages are enough: each worker that takes one goes on until nothing is left."""
 
+IMPATIENT = {"max_retries": 1, "interval_start": 0, "socket_timeout": 2, "socket_connect_timeout": 1}
+"""By default kombu tries to connect for many seconds before it says that it cannot."""
+
 
 def looks(job_id: UUID, wanted: int) -> bool:
     """Ask for up to `wanted` workers; fewer when messages are waiting already. False when the broker is away.
@@ -30,8 +33,9 @@ def vectors() -> bool:
 
 
 def _send(task: str, arguments: list[str], wanted: int) -> bool:
-    # A connection of our own: bounded in time by the transport's options, and fresh after the broker was away.
-    connection: Any = app.connection_for_write()
+    # A connection of our own: fresh after the broker was away, and impatient, because a page may be waiting.
+    options = {**app.conf.broker_transport_options, **IMPATIENT}
+    connection: Any = app.connection_for_write(connect_timeout=1, transport_options=options)
     try:
         with connection:
             waiting = connection.default_channel.queue_declare(app.conf.task_default_queue).message_count

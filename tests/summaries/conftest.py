@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connections
 from pytest_django import Settings
 from qdrant_client import QdrantClient
 
@@ -69,6 +72,21 @@ class Jobs:
         job = self.start(**arguments)
         looks.look(job.pk)
         return self.read(job.pk)
+
+    @contextlib.contextmanager
+    def looked_at(self, job_id: UUID) -> Iterator[None]:
+        """A worker's look in another thread, while the block runs; ends when both have."""
+
+        def look() -> None:
+            try:
+                looks.look(job_id)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(1) as thread:
+            looking = thread.submit(look)
+            yield
+            looking.result(30)
 
     def read(self, job_id: UUID) -> JobSnapshot:
         found = snapshots.read(job_id)

@@ -28,6 +28,13 @@ class Rule:
     times: int | None = None
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_arguments: object) -> None:
+        """A client that was killed is no news here."""
+
+
 class Llm:
     """The server, and what it has been asked."""
 
@@ -37,8 +44,7 @@ class Llm:
         self.embedded: list[str] = []
         self.rules: list[Rule] = []
         self._changed = threading.Condition()
-        self._open = threading.Event()
-        self._open.set()
+        self._held = ""
         self._closing = threading.Event()
         llm = self
 
@@ -51,8 +57,7 @@ class Llm:
             def log_message(self, *_arguments: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
@@ -68,21 +73,28 @@ class Llm:
     def on(self, word: str, *, path: str = CHAT, **answer: Any) -> None:
         self.rules.append(Rule(path, word, **answer))
 
-    def hold(self) -> None:
-        """From now on chat requests wait."""
-        self._open.clear()
+    def hold(self, path: str = CHAT) -> None:
+        """From now on requests of this kind wait."""
+        with self._changed:
+            self._held = path
 
     def release(self) -> None:
-        self._open.set()
+        with self._changed:
+            self._held = ""
+            self._changed.notify_all()
 
     def wait_until_asked(self, times: int, timeout: float = 30) -> None:
         """Return once so many chat requests have come in, answered or not."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.asked) >= times, timeout), f"asked {len(self.asked)} times"
 
+    def wait_until_embedding(self, times: int = 1, timeout: float = 30) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.embedded) >= times, timeout)
+
     def close(self) -> None:
         self._closing.set()
-        self._open.set()
+        self.release()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -96,8 +108,7 @@ class Llm:
             rule = next((r for r in self.rules if r.path == handler.path and r.word in text and r.times != 0), None)
             if rule is not None and rule.times is not None:
                 rule.times -= 1
-        if handler.path == CHAT:
-            self._open.wait()
+            self._changed.wait_for(lambda: self._held != handler.path)
         if rule is not None and rule.hang_s:
             self._closing.wait(rule.hang_s)
         body = rule.body if rule is not None and rule.body is not None else self._good(handler.path, text)

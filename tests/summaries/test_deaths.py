@@ -1,0 +1,249 @@
+"""Every summary once, whatever dies (G9), and a worker that was taken for dead does no harm (G8)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+import redis
+from django.db import OperationalError, connection
+from qdrant_client import QdrantClient
+
+from cache_layer import JobSnapshot
+from pomni_admin.cache import layer
+from pomni_admin.summaries import claims, engine, lifecycle, looks, planner
+from pomni_admin.summaries.claims import Claim, Displaced
+from pomni_admin.summaries.heartbeat import Heartbeat
+from pomni_admin.summaries.models import Batch, Failure, Job
+from pomni_admin.summaries.watch import Stop, Watch
+from tests.harness.processes import Spawned
+from tests.harness.servers import Database
+from tests.summaries.conftest import LEASE_S, Jobs, People
+from tests.summaries.llm import Llm
+
+
+def pids(found: JobSnapshot) -> set[int]:
+    """The processes that hold a batch; one that was killed is among them until its lease ends."""
+    return {int(view.name.rpartition(":")[2]) for view in found.workers}
+
+
+def test_pool_processes_are_killed_in_mid_job_and_every_user_is_done_once(
+    daily: Jobs,
+    people: People,
+    workers: Callable[..., Spawned],
+    reaper: Callable[..., Spawned],
+    qdrant: QdrantClient,
+    llm: Llm,
+) -> None:
+    """Negative control: without the reaper the job stays where the killed process left it."""
+    users = people.crowd(20)
+    workers(concurrency=2)
+    reaper()
+    llm.hold()
+    job = daily.start()
+    killed: set[int] = set()
+    for asked in (2, 8):
+        llm.wait_until_asked(asked)
+        working = daily.wait(job.pk, lambda found: bool(pids(found) - killed))
+        pid = min(pids(working) - killed)
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+        llm.release()
+    ended = daily.wait_until_ended(job.pk)
+    assert ended.state == "ok"
+    assert max(Batch.objects.values_list("claim", flat=True)) > 1, "no batch was taken over: nothing was tested"
+    daily.assert_each_once(job.pk, users, qdrant)
+
+
+def test_a_whole_worker_is_killed_in_mid_job_and_another_finishes_within_30_s(
+    daily: Jobs,
+    people: People,
+    workers: Callable[..., Spawned],
+    reaper: Callable[..., Spawned],
+    qdrant: QdrantClient,
+    llm: Llm,
+) -> None:
+    users = people.crowd(12)
+    first = workers(concurrency=2)
+    reaper()
+    llm.hold()
+    job = daily.start()
+    llm.wait_until_asked(2)
+    os.killpg(first.pid, signal.SIGKILL)
+    llm.release()
+    workers(concurrency=1)
+    assert daily.wait_until_ended(job.pk, timeout=30).state == "ok"
+    daily.assert_each_once(job.pk, users, qdrant)
+
+
+def test_redis_is_flushed_twice_and_the_job_goes_on_with_its_lock(
+    daily: Jobs,
+    people: People,
+    workers: Callable[..., Spawned],
+    reaper: Callable[..., Spawned],
+    qdrant: QdrantClient,
+    llm: Llm,
+    database: Database,
+) -> None:
+    users = people.crowd(8)
+    job = daily.start()
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+        client.flushall()  # the message is lost before a worker could take it
+        workers(concurrency=1)
+        llm.hold()
+        reaper()
+        llm.wait_until_asked(1)
+        client.flushall()
+        daily.wait(job.pk, lambda _found: [view.fence for view in layer().locks.held()] == [job.fence], timeout=5)
+        llm.release()
+    assert daily.wait_until_ended(job.pk).state == "ok"
+    daily.assert_each_once(job.pk, users, qdrant)
+
+
+def test_a_worker_that_is_told_to_end_gives_its_batch_back_and_loses_nobody(
+    daily: Jobs, people: People, workers: Callable[..., Spawned], qdrant: QdrantClient, llm: Llm
+) -> None:
+    users = people.crowd(4)
+    first = workers(concurrency=1)
+    llm.hold()
+    job = daily.start()
+    llm.wait_until_asked(1)
+    first.process.terminate()
+    first.wait_for("Warm shutdown")
+    llm.release()
+    assert first.wait(10) == 0
+    batch = Batch.objects.get(job=job)
+    assert (batch.state, batch.cursor, batch.written, batch.embedding_ok) == ("waiting", users[0], 1, 1)
+    looks.look(job.pk)
+    assert daily.read(job.pk).state == "ok"
+    daily.assert_each_once(job.pk, users, qdrant)
+
+
+def planned(daily: Jobs) -> Job:
+    """A job that has been begun and planned, and whose batches wait."""
+    job = daily.start()
+    assert lifecycle.begin(job.pk) is not None
+    assert planner.plan(job.pk, lambda: None)
+    return job
+
+
+def taken(job: Job, worker: str) -> Claim:
+    claim = claims.take(job.pk, worker)
+    assert claim is not None
+    return claim
+
+
+def expire() -> None:
+    Batch.objects.update(lease_until="2020-01-01T00:00:00Z")
+
+
+def watch(claim: Claim) -> Watch:
+    return Watch(claim, Heartbeat(lambda: True, LEASE_S))
+
+
+def test_a_claim_is_given_to_one_worker_until_its_lease_ends(people: People, database: Database, daily: Jobs) -> None:
+    people.crowd(2)
+    job = daily.start()
+    assert claims.take(job.pk, "too early") is None
+    lifecycle.begin(job.pk)
+    planner.plan(job.pk, lambda: None)
+    first = taken(job, "first")
+    assert claims.take(job.pk, "second") is None
+    expire()
+    second = taken(job, "second")
+    assert second.claim == first.claim + 1
+
+
+def test_the_write_of_a_worker_that_was_displaced_is_refused(
+    people: People, daily: Jobs, llm: Llm, qdrant: QdrantClient
+) -> None:
+    """Negative control: without `batch.claim = …` in `claims.ADVANCE` the stale worker writes, and counts twice."""
+    users = people.crowd(2)
+    job = planned(daily)
+    stale = taken(job, "stale")
+    expire()
+    fresh = taken(job, "fresh")
+    with pytest.raises(Displaced):
+        engine.summarise(stale, users[0], watch(stale))
+    with pytest.raises(Displaced):
+        engine.fail(stale, users[0], "late")
+    with pytest.raises(Stop, match="displaced"):
+        watch(stale).check()
+    claims.give_back(stale)
+    claims.note_retry(stale)
+    assert not claims.renew(stale)
+    assert not claims.finish(stale)
+    assert (daily.summaries(), Failure.objects.count()) == ([], 0)
+    for user_id in users:
+        engine.summarise(fresh, user_id, watch(fresh))
+    with pytest.raises(Displaced):
+        engine.summarise(fresh, users[0], watch(fresh))  # nor may anyone be counted twice under a valid claim
+    assert claims.finish(fresh)
+    lifecycle.settle(job.pk)
+    daily.assert_each_once(job.pk, users, qdrant)
+
+
+def test_a_write_under_an_old_fence_of_the_job_is_refused(people: People, daily: Jobs) -> None:
+    """Negative control: without `job.fence = …` in `claims.ADVANCE` it is written."""
+    (user_id,) = people.crowd(1)
+    job = planned(daily)
+    claim = taken(job, "worker")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE summaries_job SET fence = nextval('summaries_job_fence')")
+    with pytest.raises(Displaced):
+        engine.summarise(claim, user_id, watch(claim))
+    assert daily.summaries() == []
+
+
+def test_a_person_whose_texts_kill_workers_is_passed_over(people: People, daily: Jobs) -> None:
+    users = people.crowd(3)
+    job = planned(daily)
+    for _ in range(claims.MOST_ATTEMPTS):
+        taken(job, "dies")
+        expire()
+    looks.look(job.pk)
+    ended = daily.read(job.pk)
+    assert (ended.state, ended.errors, ended.processed_users) == ("partial", 1, 2)
+    assert [(failure.user_id, failure.code) for failure in Failure.objects.all()] == [(users[0], "worker_died")]
+
+
+def test_a_planner_killed_half_way_is_continued_and_nobody_is_planned_twice(
+    people: People, daily: Jobs, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, qdrant: QdrantClient
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die() -> None:
+        raise Killed
+
+    configure(batch_size=3)
+    monkeypatch.setattr(planner, "BATCHES_A_PAGE", 2)
+    users = people.crowd(13)
+    job = daily.start()
+    lifecycle.begin(job.pk)
+    with pytest.raises(Killed):
+        planner.plan(job.pk, die)
+    half = daily.read(job.pk)
+    assert (half.total, half.batches_total) == (None, 2)
+    assert not planner.plan(job.pk, die), "two planners at once"
+    Job.objects.update(plan_lease_until="2020-01-01T00:00:00Z")
+    assert planner.plan(job.pk, lambda: None)
+    plan = Batch.objects.order_by("number").values_list("number", "users")
+    assert [number for number, _ in plan] == [1, 2, 3, 4, 5]
+    assert [user_id for _, batch in plan for user_id in batch] == users
+    looks.look(job.pk)
+    daily.assert_each_once(job.pk, users, qdrant)
+
+
+def test_a_heart_that_cannot_beat_for_a_lease_says_that_the_claim_is_lost() -> None:
+    def away() -> bool:
+        raise OperationalError("away")
+
+    with Heartbeat(away, 0.2) as heart:
+        assert heart.lost.wait(2)
+    with Heartbeat(lambda: False, 0.2) as heart:
+        assert heart.lost.wait(2)
+    with Heartbeat(lambda: True, 0.2) as heart:
+        assert not heart.lost.wait(0.5)

@@ -10,6 +10,24 @@ from typing import Literal, Self, TypeAlias
 Trouble: TypeAlias = Literal["none", "slow", "cut", "garbage", "swallow", "reset"]
 
 
+class Held:
+    """Something kept back: `arrived` is set when it is there, `free` lets it go."""
+
+    def __init__(self, marker: bytes = b"") -> None:
+        self._marker = marker
+        self.arrived = threading.Event()
+        self._free = threading.Event()
+
+    def free(self) -> None:
+        self._free.set()
+
+    async def come_by(self, data: bytes) -> None:
+        if self._marker and self._marker in data:
+            self._marker = b""
+            self.arrived.set()
+            await asyncio.to_thread(self._free.wait, 10)
+
+
 class Proxy:
     """Forwards to `port`.
 
@@ -26,10 +44,9 @@ class Proxy:
         self.delay_s = 0.0
         self.garbage = b""
         self.requests = 0
-        self.held = threading.Event()
-        self._hold = False
+        self.reply = Held()
+        self.request = Held()
         self._loop = asyncio.new_event_loop()
-        self._freed = asyncio.Event()
         self._started = threading.Event()
         self._connections: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
@@ -47,14 +64,13 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join(5)
 
-    def hold_next_reply(self) -> None:
-        """Keep back the next reply, which Valkey has given already; `held` is set when it is there."""
-        self.held.clear()
-        self._loop.call_soon_threadsafe(self._freed.clear)
-        self._hold = True
+    def hold_reply(self, marker: str) -> None:
+        """Keep back the next reply with this text in it, which Valkey has given already."""
+        self.reply = Held(marker.encode())
 
-    def free(self) -> None:
-        self._loop.call_soon_threadsafe(self._freed.set)
+    def hold_request(self, marker: str) -> None:
+        """Keep back the next request with this text in it, so that Valkey does not see it yet."""
+        self.request = Held(marker.encode())
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -98,6 +114,7 @@ class Proxy:
     ) -> None:
         while data := await reader.read(65536):
             self.requests += 1
+            await self.request.come_by(data)
             match self.trouble:
                 case "reset":
                     raise EOFError
@@ -111,10 +128,7 @@ class Proxy:
 
     async def _replies(self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await upstream.read(65536):
-            if self._hold:
-                self._hold = False
-                self.held.set()
-                await self._freed.wait()
+            await self.reply.come_by(data)
             if self.trouble == "slow":
                 await asyncio.sleep(self.delay_s)
             if self.trouble == "cut":

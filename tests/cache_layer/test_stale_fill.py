@@ -9,12 +9,14 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
 
 import cache_layer.shapes.value
 from cache_layer import AccessState, CacheLayer, Settings, SyncCacheLayer
+from cache_layer.scripts import VALUE_DROP
 from cache_layer.shapes.value import _token
 from pomni_admin.demo.servers import Valkey
 from tests.cache_layer.broken import FILL_WITHOUT_LEASE_CHECK
@@ -126,67 +128,58 @@ def test_a_worker_that_was_forked_cannot_pass_for_its_sibling() -> None:
     assert len({in_child(), in_child(), _token()}) == 3
 
 
-@pytest.mark.parametrize("kind", ["async", "sync"])
-async def test_whoever_comes_after_an_invalidation_is_not_given_a_reply_from_before_it(
-    valkey: Valkey, make_sync: Callable[..., SyncCacheLayer], kind: str
-) -> None:
-    """The old value has left Redis, and is still on its way to another caller of this process.
+async def test_whoever_comes_after_an_invalidation_is_not_given_a_reply_from_before_it(valkey: Valkey) -> None:
+    """The old value has left Redis before the invalidation got there, and is still on its way to another caller.
 
     Fails when the flight is forgotten only before the invalidation is sent.
     """
     with Proxy(valkey.port) as proxy:
-        settings = Settings(redis_url=proxy.url, timeout=timedelta(seconds=1))
-        if kind == "async":
-            async with CacheLayer(settings, role="test") as cache:
-                await _overtake_async(cache, proxy)
-        else:
-            await asyncio.to_thread(_overtake_sync, make_sync(settings), proxy)
+        async with CacheLayer(Settings(redis_url=proxy.url, timeout=timedelta(seconds=1)), role="test") as cache:
+            await read(cache, "old")
+            proxy.hold_request(VALUE_DROP.sha)
+            invalidating = asyncio.create_task(cache.access_state.invalidate(42))
+            assert await asyncio.to_thread(proxy.request.arrived.wait, 5)
+            proxy.hold_reply("old")
+            early = asyncio.create_task(read(cache, "new"))
+            assert await asyncio.to_thread(proxy.reply.arrived.wait, 5)
+            proxy.request.free()
+            assert (await invalidating).value
+            late = asyncio.create_task(read(cache, "new"))
+            done, _ = await asyncio.wait([late], timeout=0.2)
+            proxy.reply.free()
+            assert await early == "old"
+            assert await late == "new"
+            assert done
 
 
-async def _overtake_async(cache: CacheLayer, proxy: Proxy) -> None:
-    async def old(_: int) -> AccessState:
-        return granted("old")
+def test_whoever_comes_after_an_invalidation_is_not_given_a_reply_from_before_it_in_threads(
+    valkey: Valkey, make_sync: Callable[..., SyncCacheLayer]
+) -> None:
+    """The same in threads, which share a flight in the same way."""
+    with Proxy(valkey.port) as proxy, ThreadPoolExecutor(4) as pool:
+        cache = make_sync(Settings(redis_url=proxy.url, timeout=timedelta(seconds=1)))
 
-    async def new(_: int) -> AccessState:
-        return granted("new")
+        def call(plan: str) -> str | None:
+            return cache.access_state.get(42, load=lambda _: granted(plan)).plan
 
-    await cache.access_state.get(42, load=old)
-    invalidating = asyncio.create_task(_later(cache, proxy))
-    proxy.hold_next_reply()
-    early = asyncio.create_task(cache.access_state.get(42, load=old))
-    assert await asyncio.to_thread(proxy.held.wait, 5)
-    await invalidating
-    late = asyncio.create_task(cache.access_state.get(42, load=new))
-    await asyncio.sleep(0.05)
-    proxy.free()
-    assert (await early).plan == "old"
-    assert (await late).plan == "new"
-
-
-async def _later(cache: CacheLayer, proxy: Proxy) -> None:
-    await asyncio.to_thread(proxy.held.wait, 5)
-    assert (await cache.access_state.invalidate(42)).reached
+        call("old")
+        proxy.hold_request(VALUE_DROP.sha)
+        invalidating = pool.submit(cache.access_state.invalidate, 42)
+        assert proxy.request.arrived.wait(5)
+        proxy.hold_reply("old")
+        early = pool.submit(call, "new")
+        assert proxy.reply.arrived.wait(5)
+        proxy.request.free()
+        assert invalidating.result(5).value
+        late = pool.submit(call, "new")
+        wait([late], timeout=0.2)
+        proxy.reply.free()
+        assert early.result(5) == "old"
+        assert late.result(5) == "new"
 
 
-def _overtake_sync(cache: SyncCacheLayer, proxy: Proxy) -> None:
-    plans: dict[str, str | None] = {}
+async def read(cache: CacheLayer, plan: str) -> str | None:
+    async def load(_: int) -> AccessState:
+        return granted(plan)
 
-    def read(who: str, plan: str) -> threading.Thread:
-        def go() -> None:
-            plans[who] = cache.access_state.get(42, load=lambda _: granted(plan)).plan
-
-        thread = threading.Thread(target=go)
-        thread.start()
-        return thread
-
-    read("warm", "old").join()
-    proxy.hold_next_reply()
-    early = read("early", "old")
-    assert proxy.held.wait(5)
-    assert cache.access_state.invalidate(42).reached
-    late = read("late", "new")
-    late.join(0.1)
-    proxy.free()
-    early.join()
-    late.join()
-    assert plans == {"warm": "old", "early": "old", "late": "new"}
+    return (await cache.access_state.get(42, load=load)).plan

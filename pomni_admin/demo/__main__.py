@@ -34,6 +34,8 @@ def main() -> None:
         sys.exit(asyncio.run(_run(Show(folder, os.environ, options.port))))
     except StartRefusedError as refused:
         sys.exit(f"demo: {refused}")
+    finally:
+        folder.leave()
 
 
 async def _run(show: Show) -> int:

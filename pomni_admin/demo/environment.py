@@ -72,6 +72,12 @@ class Folder:
         self._lock.write(text)
         self._lock.flush()
 
+    def leave(self) -> None:
+        """Unlock it."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     def wipe(self) -> None:
         """Forget everything but the lock."""
         for entry in self.path.iterdir():

@@ -70,7 +70,7 @@ def test_everything_that_the_site_has_to_show_is_there(database: Database, seede
 
 
 def test_access_agrees_with_the_stories(database: Database, seeded: Seeded) -> None:
-    reasons = [read_access(row["id"]).reason for row in database.rows("SELECT id FROM users")]
+    reasons: list[str] = [read_access(row["id"]).reason for row in database.rows("SELECT id FROM users")]
     for reason, share in (("subscription", 0.35), ("trial", 0.15), ("none", 0.25)):
         assert reasons.count(reason) >= share * len(reasons), reason
 
@@ -130,7 +130,7 @@ def test_hard_cases_were_written_yesterday_by_people_whose_day_is_summarised(
     hard = {
         "100 kB": "octet_length(text) >= 100000",
         "right to left": "text ~ '[\u0590-\u05ff]' AND text ~ '[\u0600-\u06ff]'",
-        "control characters": "text ~ '[\u0001-\u0008]'",
+        "control characters": "text LIKE '%\u0007%'",
         "joined emoji": "text LIKE '%\u200d%\u20e3%'",
         "one long word": "text ~ '^[а-я]{2000}'",
         "nothing but white space": "text !~ '[^[:space:]\u200b]'",

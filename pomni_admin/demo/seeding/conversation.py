@@ -72,7 +72,7 @@ class Conversation:
         parts = [template]
         if opening and self._draw.random() < 0.6:
             parts.insert(0, self._draw.choice(phrases().user["hello"]))
-        sad = not self._topic.glad and not closing
+        sad = not (self._topic.glad or step.glad or closing)
         if sad and self._draw.random() < 0.4:
             parts.append(self._draw.choice(phrases().user["tail"]))
         yield from self._said(" ".join(parts), sad=sad)
@@ -84,7 +84,7 @@ class Conversation:
         parts = [answer]
         if sad and self._draw.random() < 0.3:
             parts.insert(0, self._draw.choice(phrases().bot["lead"]))
-        elif not answer.rstrip().endswith("?") and self._draw.random() < 0.25:
+        elif sad and not answer.rstrip().endswith("?") and self._draw.random() < 0.25:
             parts.append(self._draw.choice(phrases().bot["tail"]))
         yield Turn("bot", self._voice.say(" ".join(parts)))
 

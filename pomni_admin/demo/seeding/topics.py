@@ -21,10 +21,11 @@ COMMON = "common"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One turn of a conversation: templates for the person, templates for the answer."""
+    """One turn of a conversation: templates for the person, templates for the answer. Glad: nobody sighs at it."""
 
     user: Sequence[str]
     bot: Sequence[str]
+    glad: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def topics() -> tuple[Topic, ...]:
             hours=topic["hours"],
             glad=topic.get("glad", False),
             vocabulary={**words, **topic["facts"]},
-            steps=tuple(Step(step["user"], step["bot"]) for step in topic["steps"]),
+            steps=tuple(Step(step["user"], step["bot"], step.get("glad", False)) for step in topic["steps"]),
         )
         for path in sorted(FOLDER.glob("*.toml"))
         if path.stem != COMMON

@@ -6,12 +6,13 @@ again, and asks for vectors that are due. Several reapers at once do no harm.
 
 from __future__ import annotations
 
+import logging
 import threading
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, ProgrammingError, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -23,19 +24,25 @@ log = structlog.get_logger(__name__)
 
 def run(stop: threading.Event) -> None:
     """Lap after lap until `stop` is set. PostgreSQL and the broker may come and go meanwhile."""
-    away = False
+    trouble = ""
     while not stop.is_set():
-        try:
-            lap()
-            if away:
-                log.info("reaper: PostgreSQL is back")
-            away = False
-        except (DatabaseError, InterfaceError) as error:
-            if not away:
-                log.warning("reaper: PostgreSQL is away; trying again", error=type(error).__name__)
-            away = True
-            connection.close()
+        said = _lap_or_trouble()
+        if said != trouble:
+            log.log(logging.WARNING if said else logging.INFO, "reaper", trouble=said or "none any more")
+        trouble = said
         stop.wait(settings.ENV.reaper_s)
+
+
+def _lap_or_trouble() -> str:
+    """What kept the lap from being run to its end, in words that do not change from lap to lap; empty for nothing."""
+    try:
+        lap()
+    except ProgrammingError:
+        return "PostgreSQL has no tables yet"
+    except (DatabaseError, InterfaceError):
+        connection.close()
+        return "PostgreSQL is away"
+    return ""
 
 
 def lap() -> None:

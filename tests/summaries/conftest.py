@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,8 +19,9 @@ from qdrant_client import QdrantClient
 
 from cache_layer import JobSnapshot
 from pomni_admin.summaries import jobs, looks, providers, snapshots, vectors
+from pomni_admin.summaries import reaper as reaping
 from pomni_admin.summaries.models import Job
-from tests.harness.processes import Spawn, Spawned, StartWorker
+from tests.harness.processes import Spawned, StartWorker
 from tests.harness.servers import Database
 from tests.summaries.llm import Llm
 
@@ -157,6 +159,7 @@ def configure(settings: Settings, llm: Llm) -> Iterator[Callable[..., None]]:
         "embed_retry_max": 1,
         "embed_retry_base_s": 0,
         "lease_s": LEASE_S,
+        "reaper_s": 1,
     }
 
     def forget() -> None:
@@ -182,19 +185,27 @@ def workers(worker: StartWorker, llm: Llm) -> Callable[..., Spawned]:
 
 
 @pytest.fixture
-def reaper(spawn: Spawn, llm: Llm, database: Database) -> Callable[..., Spawned]:
-    """`reaper()` starts the reaper, a lap a second."""
+def reaper(daily: Jobs) -> Iterator[Callable[[], None]]:
+    """`reaper()` starts the reaper in a thread, a lap a second; as a process it is in `test_reaper`."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
 
-    def start(env: Mapping[str, str] | None = None) -> Spawned:
-        return spawn(["manage.py", "summaries_reaper"], _quick(llm) | (env or {}))
+        def run() -> None:
+            try:
+                reaping.run(stop)
+            finally:
+                connections.close_all()
 
-    return start
+        started: list[Future[None]] = []
+        yield lambda: started.append(thread.submit(run))
+        stop.set()
+        for future in started:
+            future.result(30)
 
 
 def _quick(llm: Llm) -> dict[str, str]:
     return llm.env | {
         "SUMMARIES_LEASE_SEC": str(LEASE_S),
-        "SUMMARIES_REAPER_SEC": "1",
         "DAILY_SUMMARIES_BATCH_SIZE": "5",
         "EMBED_RETRY_MAX": "1",
         "EMBED_RETRY_BASE_SEC": "0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from uuid import UUID
 
 import pytest
 from qdrant_client import QdrantClient
@@ -64,7 +65,7 @@ def test_a_second_run_of_a_day_rewrites_rows_and_vectors_in_place(
     after = daily.summaries()
     assert [row["id"] for row in after] == [row["id"] for row in before]
     assert {row["text"] for row in after} == {"Другой итог."}
-    daily.assert_each_once(second.job_id, users, qdrant)  # type: ignore[arg-type]
+    daily.assert_each_once(UUID(second.job_id), users, qdrant)
 
 
 def test_only_the_asked_day_counts_and_the_newest_500_of_it_oldest_first(
@@ -118,7 +119,7 @@ def test_odd_texts_are_summarised_like_others(
     assert ended.state == "ok"
     assert len(llm.asked[0]) <= 60_000
     assert not any(letter < " " and letter != "\n" for letter in llm.asked[0])
-    daily.assert_each_once(ended.job_id, [cast.alisa], qdrant)  # type: ignore[arg-type]
+    daily.assert_each_once(UUID(ended.job_id), [cast.alisa], qdrant)
     assert daily.summaries()[0]["text"].endswith("итог")
 
 

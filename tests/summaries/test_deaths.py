@@ -33,7 +33,7 @@ def test_pool_processes_are_killed_in_mid_job_and_every_user_is_done_once(
     daily: Jobs,
     people: People,
     workers: Callable[..., Spawned],
-    reaper: Callable[..., Spawned],
+    reaper: Callable[[], None],
     qdrant: QdrantClient,
     llm: Llm,
 ) -> None:
@@ -61,7 +61,7 @@ def test_a_whole_worker_is_killed_in_mid_job_and_another_finishes_within_30_s(
     daily: Jobs,
     people: People,
     workers: Callable[..., Spawned],
-    reaper: Callable[..., Spawned],
+    reaper: Callable[[], None],
     qdrant: QdrantClient,
     llm: Llm,
 ) -> None:
@@ -82,7 +82,7 @@ def test_redis_is_flushed_twice_and_the_job_goes_on_with_its_lock(
     daily: Jobs,
     people: People,
     workers: Callable[..., Spawned],
-    reaper: Callable[..., Spawned],
+    reaper: Callable[[], None],
     qdrant: QdrantClient,
     llm: Llm,
     database: Database,
@@ -91,9 +91,9 @@ def test_redis_is_flushed_twice_and_the_job_goes_on_with_its_lock(
     job = daily.start()
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         client.flushall()  # the message is lost before a worker could take it
-        workers(concurrency=1)
         llm.hold()
         reaper()
+        workers(concurrency=1)
         llm.wait_until_asked(1)
         client.flushall()
         daily.wait(job.pk, lambda _found: [view.fence for view in layer().locks.held()] == [job.fence], timeout=5)

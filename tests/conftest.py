@@ -5,6 +5,7 @@ Importing this file points the environment at servers of this worker's own, befo
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import django
@@ -64,6 +65,15 @@ __all__ = [
 def place() -> environment.Place:
     """This worker's folder and servers; the fixtures of each server start it when it is first needed."""
     return PLACE
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Before the workers of pytest-xdist start, which inherit this process's environment.
+
+    With this variable in it pytest-django would read the settings at once, before a worker has named its own servers.
+    """
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
 def pytest_unconfigure() -> None:

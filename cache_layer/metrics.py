@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import msgspec
 
 from cache_layer.keys import Keys
 from cache_layer.scripts import STATS_FLUSH
-from cache_layer.steps import Batch, Call, Command, Steps
+from cache_layer.steps import Batch, Call, Command, Steps, ask
 
 Event: TypeAlias = Literal["hit", "miss", "load", "load_error", "fill", "fill_refused", "wait", "error", "fallback"]
 """What is counted, for each cache.
@@ -35,23 +36,23 @@ class Counts:
     def __init__(self) -> None:
         self._events: deque[str] = deque()
         self._folded: Counter[str] = Counter()
+        self._folding = threading.Lock()
 
     def add(self, cache: str, event: Event) -> None:
         self._events.append(f"{cache}.{event}")
         if len(self._events) > self.FOLD_AT:
-            self._fold()
+            with self._folding:
+                self._fold()
 
     def take(self) -> Counter[str]:
         """All counts so far, as `cache.event` to number; they start again from nothing."""
-        self._fold()
-        taken, self._folded = self._folded, Counter()
+        with self._folding:
+            self._fold()
+            taken, self._folded = self._folded, Counter()
         return taken
 
-    def give_back(self, counts: Counter[str]) -> None:
-        """Counts that could not be flushed; they go with the next flush."""
-        self._folded.update(counts)
-
     def _fold(self) -> None:
+        """Under the lock: two threads that add to one number lose one of the two."""
         while True:
             try:
                 self._folded[self._events.popleft()] += 1
@@ -84,11 +85,15 @@ class Stats:
         """The last `minutes` minutes, oldest first, the running one last; minutes without counts are empty."""
         now = int(time.time() // 60)
         wanted = range(now - minutes + 1, now + 1)
-        replies = yield Batch(tuple(Command(("HGETALL", self._key(minute))) for minute in wanted))
-        return [
-            MinuteStats(datetime.fromtimestamp(minute * 60, UTC), _by_cache(reply))
-            for minute, reply in zip(wanted, replies, strict=True)
-        ]
+        return (
+            yield from ask(
+                Batch(tuple(Command(("HGETALL", self._key(minute))) for minute in wanted)),
+                lambda replies: [
+                    MinuteStats(datetime.fromtimestamp(minute * 60, UTC), _by_cache(reply))
+                    for minute, reply in zip(wanted, replies, strict=True)
+                ],
+            )
+        )
 
     def _key(self, minute: int) -> str:
         return self._keys.of("stats", minute)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -50,7 +51,7 @@ class Reader:
         value = self.text(name)
         if not value:
             return default
-        if not value.lstrip("+-").isascii() or not value.lstrip("+-").isdigit():
+        if re.fullmatch(r"[+-]?[0-9]{1,18}", value) is None:
             raise SettingsError(name, value, allowed)
         if not least <= int(value) <= most:
             raise SettingsError(name, value, allowed)
@@ -72,7 +73,12 @@ class Reader:
 
     def url(self, name: str, default: str, schemes: Collection[str]) -> str:
         value = self.text(name, default)
-        if value and urlsplit(value).scheme not in schemes:
+        try:
+            parts = urlsplit(value)
+            good = not value or (parts.scheme in schemes and (parts.port is None or parts.port > 0))
+        except ValueError:  # a port that is no number, brackets that do not match
+            good = False
+        if not good:
             raise SettingsError(name, "(not shown)", " or ".join(f"{scheme}://…" for scheme in schemes))
         return value
 
@@ -97,7 +103,7 @@ class Settings:
         hash_secret: keys the hashes that stand in for people; empty only outside production.
     """
 
-    redis_url: str = ""
+    redis_url: str = field(default="", repr=False)  # it may hold a password
     key_prefix: str = ""
     timeout: timedelta = timedelta(milliseconds=100)
     max_connections: int = 32

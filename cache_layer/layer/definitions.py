@@ -16,7 +16,7 @@ from cache_layer.errors import Unavailable
 from cache_layer.keys import Keys
 from cache_layer.metrics import CHANGED, Counts, Stats
 from cache_layer.settings import Settings
-from cache_layer.steps import Command, Steps
+from cache_layer.steps import Command, Steps, ask
 
 log = logging.getLogger("cache_layer")
 
@@ -38,6 +38,17 @@ class Ping(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+def _pong(reply: object) -> bool:
+    if reply not in (True, b"PONG", "PONG"):
+        raise ValueError
+    return True
+
+
+def _version(info: Mapping[str, object]) -> str:
+    name = info.get("server_name", "redis")
+    return f"{name} {info.get('valkey_version') or info.get('redis_version', '?')}"
+
+
 class Definitions:
     """All caches of one process, over its settings; no I/O."""
 
@@ -51,19 +62,21 @@ class Definitions:
         self.jobs = summaries_job(self.keys, self.counts, settings)
         self.locks = locks(self.keys, settings)
         self._unlogged: Counter[str] = Counter()
+        self._unflushed: Counter[str] = Counter()
         self._log_due = time.monotonic() + LOG_EVERY_S
 
     def ping(self) -> Steps[Ping]:
         try:
             started = time.perf_counter()
-            yield Command(("PING",))
+            yield from ask(Command(("PING",)), _pong)
             latency_ms = (time.perf_counter() - started) * 1000
-            info: Mapping[str, object] = yield Command(("INFO", "server"))
         except Unavailable as error:
             return Ping(ok=False, reason=error.reason)
-        name = info.get("server_name", "redis")
-        version = info.get("valkey_version") or info.get("redis_version", "?")
-        return Ping(ok=True, latency_ms=latency_ms, version=f"{name} {version}")
+        try:
+            version = yield from ask(Command(("INFO", "server")), _version)
+        except Unavailable:
+            version = "?"  # a hosted Redis may refuse INFO
+        return Ping(ok=True, latency_ms=latency_ms, version=version)
 
     def announce(self, topic: str) -> Steps[None]:
         try:
@@ -72,14 +85,15 @@ class Definitions:
             log.debug("not announced: redis is away")
 
     def flush(self) -> Steps[None]:
-        counts = self.counts.take()
-        if counts:
-            self._unlogged.update(counts)
+        """Add what was counted since the last time to Redis, or keep it for the next time; log it once a minute."""
+        fresh = self.counts.take()
+        self._unlogged.update(fresh)
+        due, self._unflushed = self._unflushed + fresh, Counter()
+        if due and self.settings.redis_url:
             try:
-                yield from self.stats.flush(counts)
+                yield from self.stats.flush(due)
             except Unavailable:
-                self.counts.give_back(counts)
-                self._unlogged.subtract(counts)
+                self._unflushed.update(due)
         if self._unlogged and time.monotonic() >= self._log_due:
             self._log_due = time.monotonic() + LOG_EVERY_S
             self._log_counts()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -186,18 +187,22 @@ class AsyncRunner(Circuit):
             raise Unavailable("no REDIS_URL")
         if not self.breaker.allows or self._closed:
             raise Unavailable("circuit open")
-        sent = False
+        sent_at: float | None = None
         try:
             async with asyncio.timeout(self._timeout_s), self._slots:
-                sent = True
+                sent_at = time.monotonic()
                 reply = await self._send(self._client, step)
         except asyncio.CancelledError:
-            if sent:
+            if sent_at is not None:
                 self._in_doubt(step)
             raise
         except Exception as error:  # noqa: BLE001  whatever a confused client raises is Redis being away
-            if not sent:
-                # This process is overloaded; of Redis it says nothing.
+            if isinstance(error, TimeoutError) and (
+                sent_at is None or time.monotonic() - sent_at < self._timeout_s / 2
+            ):
+                # Most of the time went by in the queue: this process is overloaded, of Redis it says nothing.
+                if sent_at is not None:
+                    self._in_doubt(step)
                 raise Unavailable("busy") from None
             self._failed(step, error)
         self.breaker.succeeded()

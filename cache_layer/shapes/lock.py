@@ -7,16 +7,17 @@ every write, so that the store can refuse the write of a holder that has been di
 from __future__ import annotations
 
 import os
-import socket
+import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from cache_layer.errors import LockHeld, LockLost, LockUnavailable, Unavailable
 from cache_layer.keys import Keys
 from cache_layer.scripts import LOCK_ACQUIRE, LOCK_RELEASE, LOCK_RENEW
-from cache_layer.steps import Batch, Call, Command, Steps
+from cache_layer.steps import Batch, Call, Command, Steps, ask
 
 SILENCE = timedelta(seconds=30)
 """A holder that has said nothing for so long may be displaced; the TTL is only the backstop."""
@@ -35,7 +36,7 @@ class Holder(msgspec.Struct, frozen=True):
     @classmethod
     def here(cls, role: str, job: str = "") -> Holder:
         """This process."""
-        return cls(role, socket.gethostname(), os.getpid(), job)
+        return cls(role, platform.node(), os.getpid(), job)
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -90,28 +91,31 @@ class Lock:
             raise LockUnavailable(name)
         key = self.key(name)
         try:
-            (now_s, _) = yield Command(("TIME",))
-            yield Command(("ZADD", self._names, int(now_s), name))
-            reply = yield Call(
-                LOCK_ACQUIRE,
-                (key, f"{key}:fence"),
-                (
-                    token,
-                    "" if fence is None else fence,
-                    self._ttl_ms,
-                    _ms(SILENCE),
-                    holder.role,
-                    holder.host,
-                    holder.pid,
-                    holder.job,
-                    _ms(LAST_FENCE_KEPT),
+            now_s = yield from ask(Command(("TIME",)), _seconds)
+            yield Command(("ZADD", self._names, now_s, name))
+            granted = yield from ask(
+                Call(
+                    LOCK_ACQUIRE,
+                    (key, f"{key}:fence"),
+                    (
+                        token,
+                        "" if fence is None else fence,
+                        self._ttl_ms,
+                        _ms(SILENCE),
+                        holder.role,
+                        holder.host,
+                        holder.pid,
+                        holder.job,
+                        _ms(LAST_FENCE_KEPT),
+                    ),
                 ),
+                int,
             )
         except Unavailable:
             raise LockUnavailable(name) from None
-        if reply == 0:
+        if granted == 0:
             raise LockHeld(name)
-        return Grant(name, token, int(reply))
+        return Grant(name, token, granted)
 
     def renew(self, grant: Grant) -> Steps[None]:
         """Say that the holder lives.
@@ -121,10 +125,12 @@ class Lock:
             LockUnavailable: Redis is away; the lock may still be ours, or not.
         """
         try:
-            reply = yield Call(LOCK_RENEW, (self.key(grant.name),), (grant.token, grant.fence, self._ttl_ms))
+            ours = yield from ask(
+                Call(LOCK_RENEW, (self.key(grant.name),), (grant.token, grant.fence, self._ttl_ms)), _yes_or_no
+            )
         except Unavailable:
             raise LockUnavailable(grant.name) from None
-        if reply != 1:
+        if not ours:
             raise LockLost(grant.name)
 
     def release(self, grant: Grant) -> Steps[bool]:
@@ -143,24 +149,26 @@ class Lock:
         if not self._on:
             raise LockUnavailable("*")
         try:
-            (now_s, _) = yield Command(("TIME",))
-            oldest = int(now_s) - int(NAMES_KEPT.total_seconds())
-            _removed, names = yield Batch(
-                (
-                    Command(("ZREMRANGEBYSCORE", self._names, "-inf", oldest)),
-                    Command(("ZRANGE", self._names, 0, -1)),
-                )
+            now_s = yield from ask(Command(("TIME",)), _seconds)
+            names = yield from ask(
+                Batch(
+                    (
+                        Command(("ZREMRANGEBYSCORE", self._names, "-inf", now_s - int(NAMES_KEPT.total_seconds()))),
+                        Command(("ZRANGE", self._names, 0, -1)),
+                    )
+                ),
+                lambda replies: [name.decode() for name in replies[1]],
             )
-            keys = [self.key(name.decode()) for name in names]
-            replies = yield Batch(tuple(Command((verb, key)) for key in keys for verb in ("HGETALL", "PTTL")))
+            views = yield from ask(
+                Batch(tuple(Command((verb, self.key(name))) for name in names for verb in ("HGETALL", "PTTL"))),
+                lambda replies: [
+                    _view(name, fields, now_s * 1000 + int(left_ms))
+                    for name, fields, left_ms in zip(names, replies[::2], replies[1::2], strict=True)
+                    if fields
+                ],
+            )
         except Unavailable:
             raise LockUnavailable("*") from None
-        now_ms = int(now_s) * 1000
-        views = [
-            _view(name.decode(), fields, now_ms + int(left_ms))
-            for name, fields, left_ms in zip(names, replies[::2], replies[1::2], strict=True)
-            if fields
-        ]
         return sorted(views, key=lambda view: view.since)
 
 
@@ -177,6 +185,17 @@ def _view(name: str, fields: Mapping[bytes, bytes], expires_ms: int) -> LockView
         heartbeat=_moment(int(text["heartbeat_ms"])),
         expires=_moment(expires_ms),
     )
+
+
+def _seconds(time_reply: Any) -> int:
+    match time_reply:
+        case [seconds, _microseconds]:
+            return int(seconds)
+    raise TypeError
+
+
+def _yes_or_no(reply: Any) -> bool:
+    return {0: False, 1: True}[reply]
 
 
 def _moment(ms: int) -> datetime:

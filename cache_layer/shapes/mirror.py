@@ -12,7 +12,7 @@ from cache_layer.errors import EntryRejected, Unavailable
 from cache_layer.keys import Keys
 from cache_layer.metrics import Counts, Event
 from cache_layer.scripts import MIRROR_PUT
-from cache_layer.steps import Call, Command, Load, Steps
+from cache_layer.steps import Call, Command, Load, Steps, ask
 
 T = TypeVar("T")
 
@@ -62,24 +62,32 @@ class Mirror(Generic[T]):
 
     def get(self, subject: int | str) -> Steps[T | None]:
         """The copy, or else the row, which is then mirrored; None when there is no such row."""
+        reached = self.on
         if self.on:
             try:
-                raw = yield Command(("HGET", self.key(subject), "data"))
-                if raw is not None:
-                    value = self._codec.decode(subject, raw).value
-                    self._count("hit")
-                    return value
+                entry = yield from ask(
+                    Command(("HGET", self.key(subject), "data")),
+                    lambda raw: None if raw is None else self._codec.decode(subject, raw),
+                )
+            except EntryRejected:
+                self._count("error")
                 self._count("miss")
-            except (Unavailable, EntryRejected):
+            except Unavailable:
                 self._count("error")
                 self._count("fallback")
+                reached = False
+            else:
+                if entry is not None:
+                    self._count("hit")
+                    return entry.value
+                self._count("miss")
         try:
             loaded: T | None = yield Load()
         except Exception:
             self._count("load_error")
             raise
         self._count("load")
-        if loaded is not None:
+        if loaded is not None and reached:  # else the caller would wait for a hung Redis twice
             yield from self.put(subject, loaded)
         return loaded
 

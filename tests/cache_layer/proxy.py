@@ -46,7 +46,6 @@ class Proxy:
         self.requests = 0
         self.reply = Held()
         self.request = Held()
-        self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._connections: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
@@ -73,11 +72,10 @@ class Proxy:
         self.request = Held(marker.encode())
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
+        asyncio.run(self._serve())
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -46,27 +45,18 @@ def test_only_the_whole_of_it_matches(alisa_paid: Cast) -> None:
         assert find(kind, text) is None  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", " ", "Алиса", "12a", "-1", "+7", "1.0", "1e3", "0x1F", "١٢٣", "²", "1 2", "1\n2", "0", "99999"),
-        *(
-            str(2**63 - 1),
-            str(2**63),
-            "9" * 19,
-            "9" * 20,
-            "9" * 5_000,
-            "\x00",
-            "1\x00",
-            "\ud800",
-            "'; DROP TABLE users; --",
-        ),
-    ],
+STRANGE = (
+    *("", " ", "Алиса", "12a", "-1", "+7", "1.0", "1e3", "0x1F", "١٢٣", "²", "1 2", "1\n2", "0", "99999"),
+    *(str(2**63 - 1), str(2**63), "9" * 19, "9" * 20, "9" * 5_000),
+    *("\x00", "1\x00", "\ud800", "'; DROP TABLE users; --"),
 )
-def test_anything_else_names_nobody_and_raises_nothing(alisa_paid: Cast, kind: Kind, text: str) -> None:
-    assert find(kind, text) is None
-    assert find_any(text) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_anything_else_names_nobody_and_raises_nothing(alisa_paid: Cast, kind: Kind) -> None:
+    for text in STRANGE:
+        assert find(kind, text) is None, text
+        assert find_any(text) is None, text
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -132,7 +132,7 @@ def test_hard_cases_were_written_yesterday_by_people_whose_day_is_summarised(
         "right to left": "text ~ '[\u0590-\u05ff]' AND text ~ '[\u0600-\u06ff]'",
         "control characters": "text LIKE '%\u0007%'",
         "joined emoji": "text LIKE '%\u200d%\u20e3%'",
-        "one long word": "text ~ '^[а-я]{2000}'",
+        "one long word": "text LIKE repeat('а', 2000) || '%'",
         "nothing but white space": "text !~ '[^[:space:]\u200b]'",
     }
     today = datetime.now(UTC).date()

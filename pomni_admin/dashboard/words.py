@@ -50,6 +50,12 @@ RESULTS: Final[Words] = {
     "already_running": pgettext_lazy("result", "already running"),
     "already_finished": pgettext_lazy("result", "had already finished"),
 }
+STARTERS: Final[Words] = {
+    "schedule": _("the schedule"),
+    "command": _("a command line"),
+    "demo": _("the demo"),
+}
+"""What starts jobs besides people, who go by their sign-in names."""
 FOUND_BY: Final[Words] = {
     "tg_id": _("Telegram id"),
     "user_id": _("user id"),

@@ -1,4 +1,4 @@
-"""Signing in by hand, as people do."""
+"""Signing in and sending forms by hand, as people do."""
 
 from __future__ import annotations
 
@@ -13,5 +13,11 @@ def sign_in(page: Page, site: Site, name: str) -> None:
     page.goto(f"{site.url}/account/sign-in")
     page.locator("#id_username").fill(name)
     page.locator("#id_password").fill(PASSWORD)
-    page.locator("form.sign-in button").click()
-    page.wait_for_url("**/jobs")
+    submit(page, "form.sign-in button")
+    assert page.url.endswith("/jobs"), page.url
+
+
+def submit(page: Page, button: str) -> None:
+    """Press a button that sends its form, and wait for the page that answers."""
+    with page.expect_navigation():
+        page.locator(button).click()

@@ -17,7 +17,7 @@ from pomni_admin.bot.access import read_access
 from pomni_admin.cache import layer
 from tests.browser.aside import aside
 from tests.browser.scene import set_up
-from tests.browser.signed_in import sign_in
+from tests.browser.signed_in import sign_in, submit
 from tests.harness.browser import NewPage
 from tests.harness.cast import Cast
 from tests.harness.processes import Site
@@ -70,17 +70,17 @@ def test_every_page_fits_and_is_without_errors(
     page.goto(f"{site.url}/users")
     picture("users")
     page.locator("#find-text").fill("no such person")
-    page.locator("form.find button").click()
+    submit(page, "form.find button")
     picture("users-problem")
     layer().access_state.get(cast.vera, load=lambda _id: AccessState(has_access=False, reason="none"))
     page.locator("#find-text").fill(str(cast.tg_id("vera")))
-    page.locator("form.find button").click()
+    submit(page, "form.find button")
     picture("users-differs")
-    page.locator(".person form button").click()
+    submit(page, ".person form button")
     picture("users-receipt")
     aside(lambda: layer().access_state.get(cast.alisa, load=read_access))
     page.locator("#find-text").fill(str(cast.tg_id("alisa")))
-    page.locator("form.find button").click()
+    submit(page, "form.find button")
     picture("users-equal")
     page.locator("details.menu summary").click()
     picture("menu")

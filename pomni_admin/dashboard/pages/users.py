@@ -25,6 +25,7 @@ from pomni_admin.accounts.roles import INVALIDATE_ACCESS, LOOK_UP_PEOPLE
 from pomni_admin.audit import acts
 from pomni_admin.audit.vocabulary import Act, Reason
 from pomni_admin.bot import people
+from pomni_admin.bot.access import read_access
 from pomni_admin.dashboard import person_token
 from pomni_admin.dashboard.access import requires
 from pomni_admin.dashboard.page import Page
@@ -118,7 +119,9 @@ def refresh_access(request: HttpRequest) -> HttpResponse:
         handle=cache.handle_of(user_id),
         reason=Reason.PAID_STILL_LOCKED_OUT,
     ) as act:
-        done = cache.layer().access_state.invalidate(user_id)
+        access = cache.layer().access_state
+        done = access.invalidate(user_id)
+        access.get(user_id, load=read_access)  # so that the next reader, and this page, find the truth there
         is_on = cache.layer().settings.is_on("access_state")
         act.result = "ok" if done.reached or not is_on else "unreachable"
     person = look_at(user_id)

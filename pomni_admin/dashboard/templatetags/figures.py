@@ -144,5 +144,11 @@ def result_word(code: str) -> str:
 
 
 @register.filter
+def starter(name: str) -> str:
+    """Who or what started a job."""
+    return _word(words.STARTERS, name)
+
+
+@register.filter
 def found_by(code: str) -> str:
     return _word(words.FOUND_BY, code)

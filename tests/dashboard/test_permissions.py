@@ -1,0 +1,131 @@
+"""Who gets what from each address: a table that is not complete until it names every address of the site."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from pomni_admin.accounts.models import User
+from pomni_admin.audit import acts
+from tests.harness.servers import Database
+
+NOBODY = str(uuid.UUID(int=7))
+SIGN_IN = "sign-in"
+"""Stands for a redirect to the sign-in page."""
+
+
+class Row(NamedTuple):
+    """An address, a method, and what nobody, Viewer, Support, Admin, and somebody without a role get."""
+
+    name: str
+    method: str
+    signed_out: int | str
+    viewer: int
+    support: int
+    admin: int
+    no_role: int
+    arguments: tuple[str, ...] = ()
+    act: str = ""
+
+
+TABLE = (
+    Row("set_language", "POST", 302, 302, 302, 302, 302),
+    Row("accounts:sign_in", "GET", 200, 302, 302, 302, 302),
+    Row("accounts:sign_out", "GET", 405, 405, 405, 405, 405),
+    Row("accounts:sign_out", "POST", SIGN_IN, 302, 302, 302, 302),
+    Row("dashboard:root", "GET", 302, 302, 302, 302, 302),
+    Row("dashboard:theme", "POST", 302, 302, 302, 302, 302),
+    Row("dashboard:theme", "GET", 405, 405, 405, 405, 405),
+    Row("dashboard:healthz", "GET", 200, 200, 200, 200, 200),
+    Row("dashboard:jobs", "GET", SIGN_IN, 200, 200, 200, 403),
+    Row("dashboard:jobs", "POST", 405, 405, 405, 405, 405),
+    Row("dashboard:job", "GET", SIGN_IN, 404, 404, 404, 403, (NOBODY,)),
+    Row("dashboard:run_daily", "POST", SIGN_IN, 403, 403, 302, 403, act="summaries.run"),
+    Row("dashboard:run_daily", "GET", 405, 405, 405, 405, 405),
+    Row("dashboard:cancel_job", "POST", SIGN_IN, 403, 403, 404, 403, (NOBODY,), act="summaries.cancel"),
+    Row("dashboard:cancel_job", "GET", 405, 405, 405, 405, 405, (NOBODY,)),
+    Row("dashboard:caches", "GET", SIGN_IN, 200, 200, 200, 403),
+    Row("dashboard:locks", "GET", SIGN_IN, 200, 200, 200, 403),
+    Row("dashboard:users", "GET", SIGN_IN, 403, 200, 200, 403),
+    Row("dashboard:find_person", "GET", SIGN_IN, 403, 302, 302, 403),
+    Row("dashboard:find_person", "POST", SIGN_IN, 403, 200, 200, 403, act="people.look_up"),
+    Row("dashboard:refresh_access", "GET", SIGN_IN, 403, 302, 302, 403),
+    Row("dashboard:refresh_access", "POST", SIGN_IN, 403, 200, 200, 403, act="cache.access_state.invalidate"),
+    Row("dashboard:audit", "GET", SIGN_IN, 200, 200, 200, 403),
+)
+ROLES = ("signed_out", "viewer", "support", "admin", "no_role")
+
+
+@pytest.fixture
+def people(database: Database) -> dict[str, User | None]:
+    made: dict[str, User | None] = {"signed_out": None, "no_role": User.objects.create(username="no_role")}
+    for role in ("viewer", "support", "admin"):
+        user = User.objects.create(username=role)
+        user.groups.add(Group.objects.get(name=role.capitalize()))
+        made[role] = user
+    return made
+
+
+def names(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from names(entry, f"{prefix}{entry.namespace}:" if entry.namespace else prefix)
+        elif isinstance(entry, URLPattern):
+            yield f"{prefix}{entry.name}"
+
+
+def test_the_table_names_every_address() -> None:
+    assert {row.name for row in TABLE} == set(names(get_resolver()))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_address_answers_each_role_as_the_table_says(role: str, people: dict[str, User | None]) -> None:
+    wrong = []
+    for row in TABLE:
+        client = Client()
+        if (user := people[role]) is not None:
+            client.force_login(user)
+        before = len(refusals(row.act))
+        response = client.generic(row.method, reverse(row.name, args=row.arguments))
+        expected = getattr(row, role)
+        got: int | str = response.status_code
+        if got == 302 and response["Location"].startswith(reverse("accounts:sign_in")):
+            got = SIGN_IN if expected == SIGN_IN else got
+        if got != expected:
+            wrong.append(f"{row.method} {row.name}: {got} instead of {expected}")
+        if expected == 403 and row.act and len(refusals(row.act)) != before + 1:
+            wrong.append(f"{row.method} {row.name}: the refused attempt is not on record")
+    assert not wrong, f"{role}:\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("role", ["viewer", "support", "admin"])
+def test_a_page_shows_only_buttons_that_work(role: str, people: dict[str, User | None]) -> None:
+    """A viewer sees no button but those of language, theme and sign-out."""
+    client = Client()
+    user = people[role]
+    assert user is not None
+    client.force_login(user)
+    html = client.get(reverse("dashboard:jobs")).content.decode()
+    assert (reverse("dashboard:run_daily") in html) == (role == "admin")
+    assert (reverse("dashboard:users") in html) == (role != "viewer")
+
+
+def test_a_form_without_its_token_is_refused_in_the_design(people: dict[str, User | None]) -> None:
+    client = Client(enforce_csrf_checks=True)
+    admin = people["admin"]
+    assert admin is not None
+    client.force_login(admin)
+    response = client.post(reverse("dashboard:run_daily"))
+    assert response.status_code == 403
+    assert "parts.css" in response.content.decode()
+    assert not acts.recent(10)
+
+
+def refusals(act: str) -> list[acts.Entry]:
+    return [entry for entry in acts.recent(100) if entry.act == act and entry.result == "refused"]

@@ -179,7 +179,7 @@ def workers(worker: StartWorker, llm: Llm) -> Callable[..., Spawned]:
     """`workers(concurrency=2)` starts a Celery worker with the model on loopback, small batches and short leases."""
 
     def start(concurrency: int = 2, env: Mapping[str, str] | None = None) -> Spawned:
-        return worker(concurrency=concurrency, env=_quick(llm) | (env or {}))
+        return worker(concurrency=concurrency, env={**_quick(llm), **(env or {})})
 
     return start
 

@@ -21,7 +21,7 @@ demo: venv translations
 	@exec $(PY) -m pomni_admin.demo --end-with-parent $(if $(PORT),--port $(PORT)) $(if $(filter-out 0,$(RESET)),--reset)
 
 test: chromium check
-	$(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	env -u DJANGO_SETTINGS_MODULE $(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: venv translations
 	$(PY) -m ruff format --check .

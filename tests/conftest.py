@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 
 import django
 import pytest
 
 from tests.harness import environment
+
+if "pomni_admin.settings" in sys.modules:
+    raise pytest.UsageError("Django's settings are read already, of another environment: unset DJANGO_SETTINGS_MODULE")
 
 PLACE = environment.settle()
 django.setup()

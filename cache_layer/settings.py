@@ -7,7 +7,6 @@ allowed. Secrets and URLs (which may hold passwords) are never repeated in a mes
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -165,7 +164,7 @@ def _secret(read: Reader, name: str) -> bytes:
         return b""
     try:
         secret = base64.b64decode(value, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one; letters beyond ASCII raise another
         secret = b""
     if len(secret) < 32:
         raise SettingsError(name, "(not shown)", "base64 of at least 32 random bytes")

@@ -1,4 +1,5 @@
--- Take a lock that is free, ours already, or whose holder has been silent for too long (G8).
+-- Take a lock that is free, ours already (under this fence or an older one of ours), or whose holder has been silent
+-- for too long (G8).
 -- KEYS[1] hash of the holder  KEYS[2] last fence
 -- ARGV[1] token  ARGV[2] fence, or '' for the next one  ARGV[3] time to live, ms  ARGV[4] silence that displaces, ms
 -- ARGV[5] role  ARGV[6] host  ARGV[7] pid  ARGV[8] job  ARGV[9] time to live of the last fence, ms
@@ -7,7 +8,7 @@ local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now_ms = math.floor(now_us / 1000)
 local held = redis.call('HMGET', KEYS[1], 'token', 'heartbeat_ms', 'since_ms', 'fence')
-local ours = held[1] == ARGV[1] and (ARGV[2] == '' or held[4] == ARGV[2])
+local ours = held[1] == ARGV[1] and (ARGV[2] == '' or tonumber(held[4]) <= tonumber(ARGV[2]))
 if held[1] and not ours and now_ms - tonumber(held[2]) < tonumber(ARGV[4]) then return 0 end
 local fence = ARGV[2]
 if fence == '' then

@@ -49,7 +49,9 @@ def set_up(redis_url: str, people: list[int]) -> Scene:
     with acts.act(actor=acts.Actor("admin", "admin"), act=Act.RUN_SUMMARIES, subject=str(running.pk)) as act:
         act.result = "ok"
     acts.refused(acts.Actor("viewer", "viewer"), Act.RUN_SUMMARIES)
-    with acts.act(actor=acts.Actor("support", "support"), act=Act.INVALIDATE_ACCESS, handle=handle_of(people[1])) as act:
+    with acts.act(
+        actor=acts.Actor("support", "support"), act=Act.INVALIDATE_ACCESS, handle=handle_of(people[1])
+    ) as act:
         act.result = "unreachable"
     return Scene(str(running.pk), str(partial.pk))
 
@@ -96,9 +98,7 @@ def _running(people: list[int]) -> Job:
     return job
 
 
-def _ended(
-    state: JobState, days_ago: int, total: int, done: int, errors: int = 0, codes: tuple[str, ...] = ()
-) -> Job:
+def _ended(state: JobState, days_ago: int, total: int, done: int, errors: int = 0, codes: tuple[str, ...] = ()) -> Job:
     job = _job(state, days_ago, total, "schedule")
     Job.objects.filter(pk=job.pk).update(finished_at=job.started_at + timedelta(seconds=done * 0.7))
     batch = Batch.objects.create(

@@ -6,8 +6,10 @@ import re
 import signal
 import socket
 import stat
-import urllib.error
+import time
+import urllib.parse
 import urllib.request
+from http.cookiejar import CookieJar
 from pathlib import Path
 
 import psutil
@@ -47,6 +49,28 @@ def postgres_port(process: Spawned) -> int:
     return int(re.findall(r"port=(\d+)", " ".join(postgres.cmdline()))[0])
 
 
+def sign_in(address: str, name: str, password: str) -> str:
+    """The first page after signing in by the form, as its HTML."""
+    jar = CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    with browser.open(address, timeout=20) as form:
+        where = form.url
+    token = next(cookie.value for cookie in jar if cookie.name == "csrftoken")
+    fields = {"username": name, "password": password, "csrfmiddlewaretoken": token or ""}
+    with browser.open(where, urllib.parse.urlencode(fields).encode(), timeout=20) as page:
+        return str(page.read().decode())
+
+
+def first_job_has_ended(folder: Path, port: int) -> list[tuple[object, ...]]:
+    deadline = time.monotonic() + UP_S
+    while time.monotonic() < deadline:
+        found = rows(folder, port, "SELECT state FROM summaries_job WHERE finished_at IS NOT NULL")
+        if found:
+            return found
+        time.sleep(0.2)
+    return []
+
+
 def test_from_nothing_to_a_page_and_back_again(spawn: Spawn, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     with socket.create_server(("127.0.0.1", free_port())) as occupied:
@@ -57,6 +81,11 @@ def test_from_nothing_to_a_page_and_back_again(spawn: Spawn, tmp_path: Path) -> 
     first.wait_for("Ctrl-C ends everything")
     with urllib.request.urlopen(address, timeout=10) as page:
         assert page.status == 200
+
+    for name, password in sign_ins(first).items():
+        assert f">{name}<" in sign_in(address, name, password)
+    assert first_job_has_ended(folder, postgres_port(first)) == [("ok",)]
+    assert rows(folder, postgres_port(first), "SELECT count(*) > 50 FROM dialog_summaries") == [(True,)]
 
     # Another one in the same folder is told so, and where to look.
     second = demo(spawn, folder, wanted)

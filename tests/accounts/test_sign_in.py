@@ -16,7 +16,7 @@ def test_signing_in_leads_to_jobs_under_a_new_session_key(staff: Staff) -> None:
     session = client.session
     session["before"] = True
     session.save()
-    planted = session.session_key
+    planted = session.session_key or ""
     client.cookies["pomni_session"] = planted
     response = client.post(SIGN_IN, {"username": staff.viewer, "password": PASSWORD})
     assert response.status_code == 302

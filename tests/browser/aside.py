@@ -1,4 +1,4 @@
-"""Django's database beside a browser: Playwright keeps an event loop in the main thread, where Django refuses to wait."""
+"""Django's database beside a browser: Playwright keeps an event loop in the main thread, where Django cannot wait."""
 
 from __future__ import annotations
 

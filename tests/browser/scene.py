@@ -100,7 +100,7 @@ def _running(people: list[int]) -> Job:
 
 def _ended(state: JobState, days_ago: int, total: int, done: int, errors: int = 0, codes: tuple[str, ...] = ()) -> Job:
     job = _job(state, days_ago, total, "schedule")
-    Job.objects.filter(pk=job.pk).update(finished_at=job.started_at + timedelta(seconds=done * 0.7))
+    Job.objects.filter(pk=job.pk).update(finished_at=job.created_at + timedelta(seconds=done * 0.7))
     batch = Batch.objects.create(
         job=job,
         number=1,

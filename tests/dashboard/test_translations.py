@@ -52,10 +52,9 @@ def test_no_translation_is_left_over_or_doubtful(language: str) -> None:
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_translations_keep_the_placeholders(language: str) -> None:
     for entry in read(language):
-        originals = entry.id if isinstance(entry.id, tuple) else (entry.id,)
-        wanted_ones = set(PLACEHOLDER.findall(originals[-1]))
-        for text in entry.string if isinstance(entry.string, tuple) else (entry.string,):
-            assert set(PLACEHOLDER.findall(text)) == wanted_ones, f"{originals[0]!r} became {text!r}"
+        original = forms(entry.id)[-1]
+        for text in forms(entry.string):
+            assert set(PLACEHOLDER.findall(text)) == set(PLACEHOLDER.findall(original)), f"{original!r} became {text!r}"
 
 
 def test_what_reads_alike_in_both_languages_is_meant_to() -> None:
@@ -86,9 +85,10 @@ def is_translated(catalog: Catalog, message: Message) -> bool:
         return False
     if message.plural is None:
         return isinstance(entry.string, str) and bool(entry.string)
-    return (
-        isinstance(entry.id, tuple)
-        and entry.id[1] == message.plural
-        and len(entry.string) == catalog.num_plurals
-        and all(entry.string)
-    )
+    translated = forms(entry.string)
+    return forms(entry.id)[-1] == message.plural and len(translated) == catalog.num_plurals and all(translated)
+
+
+def forms(text: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
+    """A message or a translation with all its plural forms; one without has one."""
+    return (text or "",) if isinstance(text, str | None) else tuple(text)

@@ -1,0 +1,162 @@
+"""The pages over HTTP: what they show, and that nothing of a person is among it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from pomni_admin.accounts.models import User
+from pomni_admin.audit import acts
+from pomni_admin.demo.servers import Valkey
+from pomni_admin.summaries.models import Job
+from tests.browser.scene import set_up
+from tests.dashboard.visitors import Visitor, cookie_of
+from tests.harness.cast import Cast
+from tests.harness.processes import Site
+from tests.harness.servers import Database
+
+
+@pytest.fixture
+def admin(database: Database) -> Client:
+    user = User.objects.create(username="admin")
+    user.groups.add(Group.objects.get(name="Admin"))
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(user)
+    return client
+
+
+def text(client: Client, path: str) -> str:
+    return client.get(path).content.decode()
+
+
+def test_starting_shows_the_job_and_a_second_start_is_told_so(admin: Client) -> None:
+    first = admin.post("/jobs/run-daily", follow=True).content.decode()
+    job = Job.objects.get()
+    assert "Daily summaries have been started" in first
+    assert f"job-{job.pk}" in first
+    second = admin.post("/jobs/run-daily", follow=True).content.decode()
+    assert "already running" in second
+    assert f'href="/jobs/{job.pk}"' in second.partition("already running")[2][:200]
+    assert Job.objects.count() == 1
+    assert [entry.result for entry in acts.recent(2)] == ["already_running", "ok"]
+
+
+def test_a_job_can_be_cancelled_once(admin: Client) -> None:
+    admin.post("/jobs/run-daily")
+    job = Job.objects.get()
+    assert "is being canceled" in admin.post(f"/jobs/{job.pk}/cancel", follow=True).content.decode()
+    job.refresh_from_db()
+    assert job.state in {"canceling", "canceled"}
+    assert "nothing to cancel" in admin.post(f"/jobs/{job.pk}/cancel", follow=True).content.decode()
+
+
+def test_pages_of_a_busy_day_show_their_figures_and_no_person(admin: Client, cast: Cast, database: Database) -> None:
+    scene = set_up(os.environ["REDIS_URL"], [cast.alisa, cast.boris, cast.vera])
+    jobs = text(admin, "/jobs")
+    assert "191" in jobs
+    assert re.search(r'<progress max="312" value="191"', jobs)
+    job = text(admin, f"/jobs/{scene.running}")
+    assert "celery@worker-1" in job
+    assert "garbage" in job
+    caches = text(admin, "/caches")
+    assert "4,915" in caches
+    assert "<rect" in caches
+    locks = text(admin, "/locks")
+    assert "summaries_daily" in locks
+    assert "pid 41" in locks
+    audit = text(admin, "/audit")
+    assert "refused" in audit
+    for name in ("alisa", "boris", "vera", "gleb"):
+        for page in (jobs, job, caches, locks, audit):
+            assert str(cast.tg_id(name)) not in page
+
+
+def test_numbers_in_links_and_bars_are_not_written_in_a_language(admin: Client, cast: Cast) -> None:
+    """`1 234` in a value or a cursor would break both."""
+    Job.objects.create(
+        kind="daily", period_start="2026-11-01", period_end="2026-11-02", started_by="x", total=12345, planned=True
+    )
+    admin.cookies["pomni_language"] = "ru"
+    assert 'max="12345"' in text(admin, "/jobs")
+
+
+def test_the_audit_is_paged_by_key(admin: Client) -> None:
+    for _ in range(60):
+        acts.refused(acts.Actor("somebody", "viewer"), "summaries.run")
+    newest = text(admin, "/audit")
+    older = re.search(r'href="(/audit\?before=\d+)" rel="next"', newest)
+    assert older
+    assert newest.count('role="row" id') == 0
+    assert newest.count("<time") == 50
+    rest = text(admin, older[1])
+    assert rest.count("<time") == 10
+    assert 'id="live"' not in rest, "only the newest page is live"
+    assert "nothing older" in text(admin, "/audit?before=1")
+    assert admin.get("/audit?before=x").status_code == 404
+    assert admin.get("/audit?before=99999999999999999999").status_code == 404
+
+
+def test_empty_pages_say_what_will_appear(admin: Client) -> None:
+    assert "No job has run yet" in text(admin, "/jobs")
+    assert "Nobody holds a lock now" in text(admin, "/locks")
+    assert "Nothing has been read from this cache yet" in text(admin, "/caches")
+    assert "Nothing is on record yet" in text(admin, "/audit")
+
+
+def test_language_and_theme_are_kept(admin: Client) -> None:
+    assert admin.post("/i18n/setlang/", {"language": "ru", "next": "/jobs"})["Location"] == "/jobs"
+    assert "Задачи" in text(admin, "/jobs")
+    assert admin.post("/theme", {"theme": "dark", "next": "/locks"})["Location"] == "/locks"
+    assert 'data-theme="dark"' in text(admin, "/jobs")
+    assert admin.post("/theme", {"theme": "pink", "next": "https://elsewhere.example"})["Location"] == "/jobs"
+    assert 'data-theme="dark"' in text(admin, "/jobs")
+
+
+def test_nothing_on_a_page_needs_what_the_policy_forbids(admin: Client, cast: Cast) -> None:
+    set_up(os.environ["REDIS_URL"], [cast.alisa, cast.boris, cast.vera])
+    for path in ("/jobs", "/caches", "/locks", "/users", "/audit"):
+        response = admin.get(path)
+        policy = response["Content-Security-Policy"]
+        assert "script-src 'self';" in policy
+        assert "style-src 'self';" in policy
+        html = response.content.decode()
+        assert not re.search(r"\son\w+=|\sstyle=|<style|javascript:", html)
+        for script in re.findall(r"<script([^>]*)>", html):
+            assert "src=" in script or 'type="application/json"' in script
+
+
+@pytest.fixture
+def without_redis(
+    own_site: Callable[..., Site], own_valkey: Valkey, database: Database, cast: Cast
+) -> Iterator[Visitor]:
+    set_up(os.environ["REDIS_URL"], [cast.alisa, cast.boris, cast.vera])
+    site = own_site(env={"REDIS_URL": own_valkey.url})
+    visitor = Visitor(site, cookie_of("admin"))
+    own_valkey.kill()
+    yield visitor
+    visitor.close()
+
+
+def test_every_page_is_there_while_redis_is_not(without_redis: Visitor, cast: Cast) -> None:
+    jobs = without_redis.get("/jobs")
+    assert jobs.status_code == 200
+    assert "191" in jobs.text
+    job = re.search(r'href="(/jobs/[0-9a-f-]{36})"', jobs.text)
+    assert job
+    assert "celery@worker-1" in without_redis.get(job[1]).text
+    assert "Redis is unreachable" in without_redis.get("/caches").text
+    assert "Nobody can say who holds a lock now" in without_redis.get("/locks").text
+    assert without_redis.get("/audit").status_code == 200
+    assert without_redis.get("/healthz").json() == {"status": "ok"}
+    found = without_redis.post("/users/find", "/users", {"text": str(cast.tg_id("alisa"))})
+    assert "Redis is unreachable: the bot reads PostgreSQL" in found.text
+    token = re.search(r'name="token" value="([^"]+)"', found.text)
+    assert token
+    receipt = without_redis.post("/users/refresh-access", "/users", {"token": token[1]})
+    assert "Could not refresh: Redis is unreachable" in receipt.text
+    assert acts.recent(1)[0].result == "unreachable"

@@ -2,6 +2,9 @@
 
 A claim lives as long as its lease is renewed. Whoever claims a batch after that gets a higher number, and from then on
 PostgreSQL refuses every write that carries the lower one. Locks are taken in one order, job before batch.
+
+A lease is 20 s, renewed every 5 s, and the reaper looks every 5 s: what a killed worker left behind goes on within
+26 s, inside the 30 s of G9, and a worker has to miss three heartbeats to be taken for dead.
 """
 
 from __future__ import annotations

@@ -35,7 +35,14 @@ PRIVACY = "SELECT privacy_level FROM users WHERE id = %(user)s"
 
 HOLD_PERSON = "SELECT privacy_level FROM users WHERE id = %(user)s FOR SHARE"
 
-LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
+WAIT_FOR_PERSON = "SET LOCAL lock_timeout = '5s'"
+
+WAIT_FOR_THE_REST = "SET LOCAL lock_timeout = '200ms'"
+"""Whoever waits for the person's row while holding what we want next has begun to wait after we got it: we give up long
+before PostgreSQL looks for deadlocks (1 s), so that the bot's transaction is never the one that is ended."""
+
+MOST_WRITINGS = 5
+WRITE_AGAIN_AFTER_S = 0.5
 
 WRITE = """
 INSERT INTO dialog_summaries
@@ -53,6 +60,7 @@ class Unwritten(Enum):
 
     FORBIDDEN = "forbidden"
     CHANGED = "changed"
+    LOCKED = "locked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +115,12 @@ def _summary(claim: Claim, user_id: int, watch: Watch) -> Written | None:
             skip(claim, user_id)
             return None
         text = persist(partial(provider().summarise, material.messages), pause=watch.pause, note=note)
-        try:
-            written = _write(claim, user_id, material, text)
-        except OperationalError as error:
-            if not isinstance(error.__cause__, (postgres.LockNotAvailable, postgres.DeadlockDetected)):
-                raise
-            continue
+        written = _write_patiently(claim, user_id, material, text, watch)
         if isinstance(written, Written):
             return written
+        if written is Unwritten.LOCKED:
+            fail(claim, user_id, "rows_locked")
+            return None
         if written is Unwritten.FORBIDDEN:
             skip(claim, user_id)
             return None
@@ -129,12 +135,28 @@ def _may_store(user_id: int, sql: str) -> bool:
     return row is not None and may_store(row[0])
 
 
+def _write_patiently(
+    claim: Claim, user_id: int, material: Material, text: SummaryText, watch: Watch
+) -> Written | Unwritten:
+    """Write, and again a little later while somebody else has one of the rows locked."""
+    for _ in range(MOST_WRITINGS):
+        try:
+            return _write(claim, user_id, material, text)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, (postgres.LockNotAvailable, postgres.DeadlockDetected)):
+                raise
+        watch.pause(WRITE_AGAIN_AFTER_S)
+    return Unwritten.LOCKED
+
+
 def _write(claim: Claim, user_id: int, material: Material, text: SummaryText) -> Written | Unwritten:
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(LOCK_TIMEOUT)
+            cursor.execute(WAIT_FOR_PERSON)
         if not _may_store(user_id, HOLD_PERSON):
             return Unwritten.FORBIDDEN
+        with connection.cursor() as cursor:
+            cursor.execute(WAIT_FOR_THE_REST)
         if not SOURCES[claim.kind].still_there(material):
             return Unwritten.CHANGED
         claims.advance(claim, user_id, processed=1)

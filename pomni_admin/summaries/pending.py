@@ -16,6 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
+from cache_layer.privacy import STORABLE
 from pomni_admin.summaries import shutdown
 from pomni_admin.summaries.providers import ProviderError, ProviderRateLimited, ProviderUnavailable, provider
 from pomni_admin.summaries.vectors import Point, VectorsError, VectorsUnavailable, vectors
@@ -40,10 +41,16 @@ ON CONFLICT (summary_id) DO NOTHING
 """
 
 READ = """
-SELECT user_id, kind, period_start, period_end, text, updated_at FROM dialog_summaries WHERE id = %(summary)s
+SELECT row.user_id, row.kind, row.period_start, row.period_end, row.text, row.updated_at
+FROM dialog_summaries AS row JOIN users AS person ON person.id = row.user_id
+WHERE row.id = %(summary)s AND person.privacy_level = ANY(%(storable)s)
 """
 
-HOLD = "SELECT updated_at FROM dialog_summaries WHERE id = %(summary)s FOR KEY SHARE"
+HOLD = """
+SELECT row.updated_at FROM dialog_summaries AS row JOIN users AS person ON person.id = row.user_id
+WHERE row.id = %(summary)s AND person.privacy_level = ANY(%(storable)s)
+FOR KEY SHARE OF row
+"""
 
 SETTLE = """
 WITH settled AS (
@@ -55,7 +62,10 @@ UPDATE summaries_batch SET embedding_ok = embedding_ok + 1 WHERE id = (SELECT ba
 
 DROP = """
 DELETE FROM summaries_pendingvector AS pending WHERE summary_id = %(summary)s
-AND NOT EXISTS (SELECT 1 FROM dialog_summaries WHERE id = pending.summary_id)
+AND NOT EXISTS (
+    SELECT 1 FROM dialog_summaries AS row JOIN users AS person ON person.id = row.user_id
+    WHERE row.id = pending.summary_id AND person.privacy_level = ANY(%(storable)s)
+)
 """
 
 TAKE_DUE = """
@@ -106,15 +116,18 @@ def add(summary_id: int, user_id: int, batch_id: int, written_at: datetime) -> N
 def deliver(summary_id: int, embed: Callable[[str], list[float]]) -> Delivery:
     """Embed the row as it is now, write the point, and settle; or remove the point if the row is gone.
 
+    A row whose owner may no longer be stored counts as gone: its text is not sent anywhere.
+
     Raises:
         ProviderError, VectorsError: the pending row is still there, for another time.
     """
     row = _read(summary_id)
     if row is None:
         return _forget(summary_id)
+    vectors().make_ready()  # before paying for an embedding that could not be put anywhere
     vectors().upsert(row.point, embed(row.text))
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(HOLD, {"summary": summary_id})
+        cursor.execute(HOLD, {"summary": summary_id, "storable": list(STORABLE)})
         now = cursor.fetchone()
         if now is not None and now[0] == row.point.updated_at:
             cursor.execute(SETTLE, {"summary": summary_id, "written_at": now[0]})
@@ -143,7 +156,7 @@ def deliver_due() -> int:
     """Bring what is due, until there is nothing more, or nothing more can be brought now; how many were brought."""
     brought = 0
     for _ in range(MOST_A_TASK):
-        taken = None if shutdown.stopping() else _take()
+        taken = None if shutdown.stopping() or vectors().resting else _take()
         if taken is None:
             break
         summary_id, batch_id, attempts = taken
@@ -169,7 +182,7 @@ def _take() -> tuple[int, int | None, int] | None:
 
 def _read(summary_id: int) -> _Row | None:
     with connection.cursor() as cursor:
-        cursor.execute(READ, {"summary": summary_id})
+        cursor.execute(READ, {"summary": summary_id, "storable": list(STORABLE)})
         row = cursor.fetchone()
     if row is None:
         return None
@@ -180,7 +193,7 @@ def _read(summary_id: int) -> _Row | None:
 def _forget(summary_id: int) -> Delivery:
     """Remove the point of a row that is gone, and only then stop thinking of it."""
     vectors().delete(summary_id)
-    _execute(DROP, summary=summary_id)
+    _execute(DROP, summary=summary_id, storable=list(STORABLE))
     return Delivery.GONE
 
 

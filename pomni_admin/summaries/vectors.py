@@ -97,7 +97,7 @@ class Vectors:
         Raises:
             VectorsError: it was not written, or that is not known.
         """
-        name = self._ready()
+        name = self.make_ready()
         struct = PointStruct(id=point.summary_id, vector={name: vector} if name else vector, payload=point.payload())
         self._ask(lambda: self._client.upsert(self._collection, [struct], wait=True))
 
@@ -107,12 +107,16 @@ class Vectors:
         Raises:
             VectorsError: it may still be there.
         """
-        self._ready()
+        self.make_ready()
         selector = PointIdsList(points=[summary_id])
         self._ask(lambda: self._client.delete(self._collection, selector, wait=True))
 
-    def _ready(self) -> str:
-        """Make sure of the collection, once a process; the name of its vector, empty for an unnamed one."""
+    def make_ready(self) -> str:
+        """Make sure of the collection, once a process; the name of its vector, empty for an unnamed one.
+
+        Raises:
+            VectorsError: there is no collection to write to.
+        """
         if self._name is None:
             if not self._ask(lambda: self._client.collection_exists(self._collection)):
                 self._create()

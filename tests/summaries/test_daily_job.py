@@ -10,7 +10,8 @@ import pytest
 from qdrant_client import QdrantClient
 
 from pomni_admin.cache import layer
-from pomni_admin.summaries import jobs
+from pomni_admin.celery import app
+from pomni_admin.summaries import jobs, looks
 from tests.harness.cast import Cast
 from tests.harness.processes import Spawned
 from tests.harness.servers import Database
@@ -137,6 +138,21 @@ def test_the_mirror_in_redis_shows_the_end_and_postgres_stands_in_when_it_is_gon
     assert again is not None
     assert (again.state, again.total, again.remaining) == ("ok", 1, 0)
     assert [found.job_id for found in jobs.recent()] == [ended.job_id]
+
+
+def test_a_look_that_has_had_its_turn_goes_back_to_the_end_of_the_queue(
+    daily: Jobs, people: People, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(batch_size=2)
+    monkeypatch.setattr(looks, "TURN_S", 0.0)
+    people.crowd(6)
+    job = daily.start()
+    looks.look(job.pk)
+    found = daily.read(job.pk)
+    assert (found.state, found.processed_users, found.batches_done) == ("running", 2, 1)
+    monkeypatch.setitem(app.conf, "broker_url", "redis://127.0.0.1:9/0")
+    looks.look(job.pk)
+    assert daily.read(job.pk).state == "ok", "without a broker nobody else could be asked"
 
 
 def test_a_rate_limit_is_counted_and_waited_for(daily: Jobs, people: People, cast: Cast, llm: Llm) -> None:

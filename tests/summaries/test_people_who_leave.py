@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from qdrant_client import QdrantClient
 
-from pomni_admin.summaries import pending
-from pomni_admin.summaries.models import PendingVector
+from pomni_admin.summaries import engine, pending
+from pomni_admin.summaries.models import Failure, PendingVector
 from tests.harness.cast import Cast
 from tests.harness.servers import Database
 from tests.summaries.conftest import Jobs, People, points
@@ -110,6 +110,32 @@ def test_a_row_that_goes_before_its_vector_takes_the_point_with_it(
     ended = daily.read(job.pk)
     assert (ended.state, ended.embedding_ok, ended.vectors_pending) == ("ok", 0, 0)
     assert points(qdrant) == set()
+
+
+def test_a_vector_that_is_still_pending_is_not_made_for_someone_who_has_switched_to_none(
+    daily: Jobs, people: People, cast: Cast, llm: Llm, database: Database, qdrant: QdrantClient
+) -> None:
+    """Negative control: without `privacy_level` in `pending.READ` the text is sent to be embedded."""
+    people.say(cast.boris, "привет")
+    llm.on("", path=EMBEDDINGS, status=400, times=1)
+    assert daily.run().vectors_pending == 1
+    database.rows("UPDATE users SET privacy_level = 'none' WHERE id = %s", cast.boris)
+    llm.embedded.clear()
+    assert pending.deliver_due() == 0
+    assert (llm.embedded, points(qdrant), PendingVector.objects.exists()) == ([], set(), False)
+
+
+def test_a_person_whose_row_stays_locked_is_counted_as_failed_and_the_other_transaction_is_not_harmed(
+    daily: Jobs, people: People, cast: Cast, llm: Llm, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "WAIT_FOR_PERSON", "SET LOCAL lock_timeout = '50ms'")
+    monkeypatch.setattr(engine, "MOST_WRITINGS", 2)
+    people.say(cast.boris, "привет")
+    with database.connect() as connection, connection.transaction():
+        connection.execute("UPDATE users SET style_profile = 'other' WHERE id = %s", (cast.boris,))
+        ended = daily.run()
+    assert (ended.state, ended.errors, len(llm.asked)) == ("failed", 1, 1)
+    assert Failure.objects.get().code == "rows_locked"
 
 
 def test_a_row_that_is_rewritten_before_its_vector_gets_the_vector_of_the_newer_text(

@@ -130,6 +130,20 @@ def test_nothing_on_a_page_needs_what_the_policy_forbids(admin: Client, cast: Ca
             assert "src=" in script or 'type="application/json"' in script
 
 
+def test_a_fault_is_told_in_the_design_and_without_its_details(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(limit: int) -> None:
+        raise RuntimeError("a detail that is nobody's business")
+
+    monkeypatch.setattr("pomni_admin.summaries.jobs.recent", broken)
+    admin.raise_request_exception = False
+    response = admin.get("/jobs")
+    assert response.status_code == 500
+    html = response.content.decode()
+    assert "This page could not be made" in html
+    assert "parts.css" in html
+    assert "detail" not in html
+
+
 @pytest.fixture
 def without_redis(
     own_site: Callable[..., Site], own_valkey: Valkey, database: Database, cast: Cast

@@ -1,0 +1,161 @@
+"""A live page in the browser: lost connections say so, come back by themselves and catch up (G10)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+import redis
+from django.utils import timezone
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from pomni_admin.demo.servers import Valkey
+from pomni_admin.summaries.models import Batch, Job
+from tests.browser.aside import aside
+from tests.browser.signed_in import sign_in
+from tests.harness.processes import Site, Spawn
+from tests.harness.servers import Database
+from tests.harness.staff import Staff
+
+
+@pytest.fixture
+def job(database: Database) -> Job:
+    return Job.objects.create(
+        kind="daily", period_start=date(2026, 11, 1), period_end=date(2026, 11, 2), started_by="rev-0", state="running"
+    )
+
+
+def change(job: Job, name: str, server: Valkey | None) -> None:
+    aside(lambda: Job.objects.filter(pk=job.pk).update(started_by=name))
+    if server is not None:
+        with redis.Redis.from_url(server.url) as client:
+            client.publish("changed", "jobs")
+
+
+def test_a_gap_is_noticed_and_filled(site: Site, valkey: Valkey, staff: Staff, job: Job, browser_page: Page) -> None:
+    """One state is withheld on the way. Without the sequence numbers the page would show the next as if nothing were
+    missing, and fragments that changed only in the lost one would stay wrong."""
+    page = browser_page
+    asked: list[str | bytes] = []
+    withheld: list[str | bytes] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def to_page(message: str | bytes) -> None:
+            if '"type":"delta"' in str(message) and not withheld:
+                withheld.append(message)
+            else:
+                socket.send(message)
+
+        def to_server(message: str | bytes) -> None:
+            asked.append(message)
+            server.send(message)
+
+        server.on_message(to_page)
+        socket.on_message(to_server)
+
+    page.route_web_socket("**/live/**", between)
+    sign_in(page, site, staff.viewer)
+    expect(page.locator("#live")).to_have_attribute("data-state", "live")
+    change(job, "rev-1", valkey)
+    page.wait_for_timeout(600)
+    assert withheld
+    assert "rev-0" in page.locator("tbody").inner_text()
+    change(job, "rev-2", valkey)
+    expect(page.locator("tbody")).to_contain_text("rev-2")
+    assert asked == ["snapshot"]
+
+
+def test_a_lost_server_is_announced_and_the_page_catches_up_when_it_is_back(
+    own_site: Callable[..., Site],
+    spawn: Spawn,
+    valkey: Valkey,
+    staff: Staff,
+    job: Job,
+    browser_page: Page,
+    page_errors: list[str],
+) -> None:
+    page = browser_page
+    site = own_site()
+    sign_in(page, site, staff.viewer)
+    expect(page.locator("#live")).to_have_text("Live")
+    page.evaluate("window.notReloaded = true")
+    site.process.kill()
+    expect(page.locator("#live")).to_contain_text(re.compile(r"Reconnecting in \d+ s"))
+    change(job, "rev-while-away", valkey)
+    spawn(["-m", "uvicorn", "pomni_admin.asgi:application", "--port", str(site.port), "--lifespan", "off"])
+    expect(page.locator("#live")).to_have_text("Live", timeout=20_000)
+    expect(page.locator("tbody")).to_contain_text("rev-while-away")
+    assert page.evaluate("window.notReloaded")
+    page_errors[:] = [error for error in page_errors if "WebSocket connection to" not in error]
+
+
+def test_who_is_signed_out_is_told_and_the_page_stops_asking(
+    site: Site, database: Database, staff: Staff, job: Job, browser_page: Page
+) -> None:
+    page = browser_page
+    opened: list[WebSocketRoute] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        opened.append(socket)
+        socket.connect_to_server()
+
+    page.route_web_socket("**/live/**", between)
+    sign_in(page, site, staff.viewer)
+    expect(page.locator("#live")).to_have_text("Live")
+    database.rows("DELETE FROM django_session RETURNING session_key")
+    opened[0].close()
+    expect(page.locator("#live")).to_have_text("Signed out: live updates have ended")
+    count = len(opened)
+    page.wait_for_timeout(2500)
+    assert len(opened) == count
+
+
+def test_redis_away_is_said_on_the_page_which_goes_on_from_postgresql(
+    own_site: Callable[..., Site], own_valkey: Valkey, staff: Staff, job: Job, browser_page: Page
+) -> None:
+    page = browser_page
+    site = own_site(env={"REDIS_URL": own_valkey.url})
+    sign_in(page, site, staff.viewer)
+    expect(page.locator("#live")).to_have_text("Live")
+    own_valkey.kill()
+    expect(page.locator("#live")).to_have_text("Paused")
+    expect(page.locator("#live-notice")).to_contain_text("Redis is away")
+    change(job, "rev-away", None)
+    expect(page.locator("tbody")).to_contain_text("rev-away")
+    own_valkey.start()
+    expect(page.locator("#live")).to_have_text("Live")
+    expect(page.locator("#live-notice")).to_be_hidden()
+
+
+def test_nothing_moves_when_a_state_comes(
+    site: Site, valkey: Valkey, staff: Staff, job: Job, browser_page: Page
+) -> None:
+    page = browser_page
+    sign_in(page, site, staff.viewer)
+    expect(page.locator("#live")).to_have_text("Live")
+    page.evaluate(
+        "() => { window.shifts = 0; new PerformanceObserver((list) => {"
+        " for (const entry of list.getEntries()) window.shifts += entry.value; })"
+        '.observe({ type: "layout-shift" }); }'
+    )
+    for number in range(3):
+        change(job, f"rev-{number}", valkey)
+        expect(page.locator("tbody")).to_contain_text(f"rev-{number}")
+    assert page.evaluate("window.shifts") == 0
+
+
+def test_ages_count_by_themselves(site: Site, staff: Staff, job: Job, browser_page: Page) -> None:
+    """No state comes meanwhile: it is the page that counts."""
+    Batch.objects.create(job=job, number=1, users=[1], heartbeat_at=timezone.now())
+    page = browser_page
+    page.route_web_socket("**/live/**", lambda socket: socket.close())
+    sign_in(page, site, staff.viewer)
+    age = page.locator("tbody time[data-shown=age]")
+    before = age.inner_text()
+    assert re.fullmatch(r"\d+\ss ago", before)
+    expect(age).not_to_have_text(before)
+    assert re.fullmatch(r"\d+\ss ago", age.inner_text())

@@ -100,7 +100,9 @@ def own_vectors(tmp_path: Path) -> Iterator[Vectors]:
 @pytest.fixture
 def qdrant(vectors_server: Vectors) -> Iterator[QdrantClient]:
     """A client of the worker's Qdrant, which has no collections."""
-    client = QdrantClient(url=vectors_server.url)
+    client = QdrantClient(
+        url=vectors_server.url, check_compatibility=False
+    )  # it asks in a thread that outlives the test
     for collection in client.get_collections().collections:
         client.delete_collection(collection.name)
     yield client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -38,7 +37,7 @@ def test_a_bad_day_is_explained_and_starts_nothing(daily: Jobs, day: str) -> Non
     assert not Job.objects.exists()
 
 
-@pytest.mark.parametrize("job", [str(uuid4()), "42", "x" * 100])
+@pytest.mark.parametrize("job", ["00000000-0000-4000-8000-000000000000", "42", "x"])
 @pytest.mark.parametrize("command", ["status", "cancel"])
 def test_an_unknown_job_is_said_to_be_unknown(daily: Jobs, command: str, job: str) -> None:
     with pytest.raises(CommandError, match="no such job"):

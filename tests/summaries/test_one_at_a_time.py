@@ -49,10 +49,10 @@ def test_another_day_and_another_person_have_to_wait_too(daily: Jobs, people: Pe
     daily.start(user_id=1)
 
 
-@pytest.mark.parametrize("day", [date(2019, 1, 1), datetime.now(UTC).date(), date(2999, 1, 1)])
-def test_days_that_cannot_be_summarised_start_nothing(daily: Jobs, day: date) -> None:
-    with pytest.raises(jobs.InvalidPeriod):
-        daily.start(day=day)
+def test_days_that_cannot_be_summarised_start_nothing(daily: Jobs) -> None:
+    for day in (date(2019, 1, 1), datetime.now(UTC).date(), date(2999, 1, 1)):
+        with pytest.raises(jobs.InvalidPeriod):
+            daily.start(day=day)
     assert not Job.objects.exists()
 
 

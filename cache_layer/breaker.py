@@ -22,6 +22,7 @@ class Breaker:
     def __init__(self) -> None:
         self.state: CircuitState = "closed"
         self._failures = 0
+        self._failed_at = float("-inf")
         self._pause_s = FIRST_PAUSE_S
 
     @property
@@ -31,8 +32,18 @@ class Breaker:
     def succeeded(self) -> None:
         self._failures = 0
 
-    def failed(self) -> bool:
-        """Count a failure; True when it is the one that opens the circuit."""
+    def failed(self, *, began: float, now: float) -> bool:
+        """Count a failure; True when it is the one that opens the circuit.
+
+        Of calls that were under way at the same time only the first to fail counts: a process that is busy for a moment
+        lets a whole crowd time out at once, and that is one piece of evidence, not a hundred.
+
+        Args:
+            began, now: when the call was sent and when it failed, by a monotonic clock.
+        """
+        if began < self._failed_at:
+            return False
+        self._failed_at = now
         self._failures += 1
         if self.state != "closed" or self._failures < FAILURES_TO_OPEN:
             return False

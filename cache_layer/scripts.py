@@ -33,7 +33,7 @@ def _read(name: str, undo: Script | None = None) -> Script:
 LEASE_RENEW = _read("lease_renew")
 LEASE_RELEASE = _read("lease_release")
 VALUE_READ = _read("value_read", undo=LEASE_RELEASE)
-VALUE_FILL = _read("value_fill")
+VALUE_FILL = _read("value_fill", undo=LEASE_RELEASE)
 VALUE_DROP = _read("value_drop")
 MIRROR_PUT = _read("mirror_put")
 LOCK_ACQUIRE = _read("lock_acquire")

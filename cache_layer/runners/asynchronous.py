@@ -12,6 +12,7 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from cache_layer.errors import Unavailable
 from cache_layer.runners.circuit import Circuit
@@ -76,6 +77,8 @@ class AsyncRunner(Circuit):
                     socket_timeout=None,
                     socket_connect_timeout=None,
                     retry=Retry(NoBackoff(), 0),
+                    driver_info=None,  # two commands fewer at each connect
+                    maint_notifications_config=MaintNotificationsConfig(enabled=False),
                 )
             )
 
@@ -193,18 +196,17 @@ class AsyncRunner(Circuit):
                 sent_at = time.monotonic()
                 reply = await self._send(self._client, step)
         except asyncio.CancelledError:
-            if sent_at is not None:
-                self._in_doubt(step)
+            self._in_doubt(step)
             raise
         except Exception as error:  # noqa: BLE001  whatever a confused client raises is Redis being away
-            if isinstance(error, TimeoutError) and (
-                sent_at is None or time.monotonic() - sent_at < self._timeout_s / 2
+            if sent_at is None or (
+                isinstance(error, TimeoutError) and time.monotonic() - sent_at < self._timeout_s / 2
             ):
-                # Most of the time went by in the queue: this process is overloaded, of Redis it says nothing.
-                if sent_at is not None:
-                    self._in_doubt(step)
+                # All or most of the time went by in the queue: this process has more to ask than it can, and of Redis
+                # that says nothing.
+                self._in_doubt(step)
                 raise Unavailable("busy") from None
-            self._failed(step, error)
+            self._failed(step, error, sent_at)
         self.breaker.succeeded()
         return reply
 
@@ -229,13 +231,16 @@ class AsyncRunner(Circuit):
         self.background(self._undo())
 
     async def _undo(self) -> None:
-        while self._doubts:
-            call = self._doubts.popleft()
-            try:
-                await self._perform(call)
-            except Unavailable:
-                self._doubts.append(call)
-                return
+        try:
+            while self._doubts:
+                call = self._doubts.popleft()
+                try:
+                    await self._perform(call)
+                except Unavailable:
+                    self._doubts.append(call)
+                    return
+        finally:
+            self._undoing = False
 
     async def _probe(self, client: redis.asyncio.Redis) -> None:
         ok = False

@@ -133,10 +133,11 @@ class SyncRunner(Circuit):
             raise Unavailable("no REDIS_URL")
         if not self.breaker.allows:
             raise Unavailable("circuit open")
+        began = time.monotonic()
         try:
             reply = self._send(self._client, step)
         except Exception as error:  # noqa: BLE001  whatever a confused client raises is Redis being away
-            self._failed(step, error)
+            self._failed(step, error, began)
         self.breaker.succeeded()
         return reply
 
@@ -157,13 +158,16 @@ class SyncRunner(Circuit):
         self.heart.after(0, self._undo)
 
     def _undo(self) -> None:
-        while self._doubts:
-            call = self._doubts.popleft()
-            try:
-                self._perform(call)
-            except Unavailable:
-                self._doubts.append(call)
-                return
+        try:
+            while self._doubts:
+                call = self._doubts.popleft()
+                try:
+                    self._perform(call)
+                except Unavailable:
+                    self._doubts.append(call)
+                    return
+        finally:
+            self._undoing = False
 
     def _start_probing(self) -> None:
         if self._client is not None:

@@ -21,15 +21,15 @@ BOTH = pytest.mark.parametrize("kind", ["async", "sync"])
 
 
 class Reader(ABC):
-    """Reads whose right answer is known: the truth about user n is the plan `n`, or what `truth` says."""
+    """Reads whose right answer is known: the truth about user n is the plan `n`, or what `state` says."""
 
     def __init__(self) -> None:
         self.loads = 0
-        self.truth: Callable[[int], str] = str
+        self.state: Callable[[int], AccessState] = lambda user_id: granted(str(user_id))
 
     def load(self, user_id: int) -> AccessState:
         self.loads += 1
-        return granted(self.truth(user_id))
+        return self.state(user_id)
 
     @abstractmethod
     async def plan(self, user_id: int) -> str | None: ...

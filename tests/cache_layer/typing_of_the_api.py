@@ -1,0 +1,66 @@
+"""What a type checker makes of the public interface. Not run: `mypy` is the test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_type
+
+from cache_layer import (
+    AccessState,
+    CacheLayer,
+    Grant,
+    Holder,
+    Invalidated,
+    JobSnapshot,
+    LockView,
+    MinuteStats,
+    Peek,
+    Ping,
+    Settings,
+    SyncCacheLayer,
+)
+from cache_layer.breaker import CircuitState
+
+
+async def in_the_bot(cache: CacheLayer, state: AccessState, snapshot: JobSnapshot) -> None:
+    async def load(user_id: int) -> AccessState:
+        return state
+
+    async def wrong(user_id: str) -> AccessState:
+        return state
+
+    async def none(job_id: str) -> None:
+        return None
+
+    async with CacheLayer(Settings.from_env()) as entered:
+        assert_type(entered, CacheLayer)
+    assert_type(await cache.access_state.get(42, load=load), AccessState)
+    await cache.access_state.get(42, load=wrong)  # type: ignore[arg-type]
+    await cache.access_state.get("42", load=load)  # type: ignore[arg-type]
+    await cache.access_state.get(42, load=lambda user_id: state)  # type: ignore[arg-type, return-value]
+    assert_type(await cache.access_state.invalidate(42), Invalidated)
+    assert_type(await cache.access_state.peek(42), Peek[AccessState])
+    assert_type(await cache.jobs.get("j", load=none), JobSnapshot | None)
+    grant = await cache.locks.acquire("summaries_daily", token="t", holder=Holder.here("bot"))
+    assert_type(grant, Grant)
+    assert_type(await cache.locks.held(), Sequence[LockView])
+    assert_type(await cache.locks.release(grant), bool)
+    assert_type(await cache.read_stats(), Sequence[MinuteStats])
+    assert_type(await cache.ping(), Ping)
+    assert_type(cache.circuit, CircuitState)
+
+
+def on_the_site(cache: SyncCacheLayer, state: AccessState, snapshot: JobSnapshot) -> None:
+    async def awaitable(user_id: int) -> AccessState:
+        return state
+
+    assert_type(cache.access_state.get(42, load=lambda user_id: state), AccessState)
+    cache.access_state.get(42, load=awaitable)  # type: ignore[arg-type]
+    assert_type(cache.access_state.invalidate(42), Invalidated)
+    peek = cache.access_state.peek(42)
+    assert_type(peek.value, AccessState | None)
+    assert_type(cache.jobs.put(snapshot), bool)
+    assert_type(cache.jobs.get("j", load=lambda job_id: None), JobSnapshot | None)
+    assert_type(cache.locks.acquire("x", token="t", fence=7, holder=Holder.here("worker", job="j")).fence, int)
+    assert_type(cache.stats.read(15), Sequence[MinuteStats])
+    state.has_access = True  # type: ignore[misc]

@@ -168,8 +168,7 @@ def database(read: Reader, name: str = "DATABASE_URL") -> Mapping[str, Any]:
         "PASSWORD": info.pop("password", ""),
         "HOST": info.pop("host", ""),
         "PORT": str(info.pop("port", "")),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
+        "CONN_MAX_AGE": 0,  # under ASGI each request has a thread of its own, and a connection kept there would be lost
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": {"connect_timeout": 5, "prepare_threshold": None, **info},
     }

@@ -19,8 +19,9 @@ from django.db import connection, transaction
 
 from pomni_admin.summaries.periods import Period
 
-MOST_ATTEMPTS = 3
-"""So many claims without the cursor moving, and the person at the cursor is passed over: the texts kill workers."""
+MOST_ATTEMPTS = 8
+"""So many claims without the cursor moving, and the person at the cursor is passed over: the texts kill workers. Few
+enough for a job to survive such a person within its time; with 3, a storm of kills passed over one who was harmless."""
 
 SHARE_JOB = """
 SELECT kind, period_start, period_end, fence FROM summaries_job

@@ -174,3 +174,13 @@ def test_every_page_is_there_while_redis_is_not(without_redis: Visitor, cast: Ca
     receipt = without_redis.post("/users/refresh-access", "/users", {"token": token[1]})
     assert "Could not refresh: Redis is unreachable" in receipt.text
     assert acts.recent(1)[0].result == "unreachable"
+
+
+def test_requests_leave_no_connections_to_postgresql_behind(site: Site, database: Database) -> None:
+    """Under ASGI each request has a thread of its own. With CONN_MAX_AGE above zero there would be dozens."""
+    visitor = Visitor(site, cookie_of("viewer"))
+    for _ in range(20):
+        assert visitor.get("/jobs").status_code == 200
+    visitor.close()
+    (row,) = database.rows("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+    assert row["count"] < 8

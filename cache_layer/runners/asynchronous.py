@@ -16,6 +16,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from cache_layer.errors import Unavailable
 from cache_layer.runners.circuit import Circuit
+from cache_layer.runners.connections import Connections
 from cache_layer.settings import Settings
 from cache_layer.shapes.value import WAIT_AT_MOST_S, Value
 from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Step, Steps
@@ -67,20 +68,21 @@ class AsyncRunner(Circuit):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._client: redis.asyncio.Redis | None = None
+        self._connections: Connections | None = None
         if settings.redis_url:
-            self._client = redis.asyncio.Redis.from_pool(
-                redis.asyncio.ConnectionPool.from_url(
-                    settings.redis_url,
-                    # Guarded by the semaphore; a call cancelled in mid-air gives its slot back a moment before its
-                    # connection, hence the spare ones.
-                    max_connections=settings.max_connections * 2,
-                    socket_timeout=None,
-                    socket_connect_timeout=None,
-                    retry=Retry(NoBackoff(), 0),
-                    driver_info=None,  # two commands fewer at each connect
-                    maint_notifications_config=MaintNotificationsConfig(enabled=False),
-                )
+            pool = redis.asyncio.ConnectionPool.from_url(
+                settings.redis_url,
+                # Guarded by the semaphore; a call cancelled in mid-air gives its slot back a moment before its
+                # connection, hence the spare ones.
+                max_connections=settings.max_connections * 2,
+                socket_timeout=None,
+                socket_connect_timeout=None,
+                retry=Retry(NoBackoff(), 0),
+                driver_info=None,  # two commands fewer at each connect
+                maint_notifications_config=MaintNotificationsConfig(enabled=False),
             )
+            self._client = redis.asyncio.Redis.from_pool(pool)
+            self._connections = Connections(pool)
 
     async def run(self, steps: Steps[T], load: Callable[[], Awaitable[Any]] = _nothing_to_load) -> T:
         """Perform the steps and return what they end in.
@@ -159,6 +161,8 @@ class AsyncRunner(Circuit):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._connections is not None:
+            await self._connections.close()
         if self._client is not None:
             await self._client.aclose()
 
@@ -212,10 +216,12 @@ class AsyncRunner(Circuit):
 
     async def _send(self, client: redis.asyncio.Redis, step: Command | Call | Batch) -> Any:
         if isinstance(step, Call):
+            assert self._connections is not None
+            execute = self._connections.execute
             try:
-                return await client.execute_command("EVALSHA", step.script.sha, len(step.keys), *step.keys, *step.args)
+                return await execute("EVALSHA", step.script.sha, len(step.keys), *step.keys, *step.args)
             except NoScriptError:
-                return await client.execute_command("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
+                return await execute("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
         if isinstance(step, Command):
             return await client.execute_command(*step.args)
         async with client.pipeline(transaction=False) as pipeline:

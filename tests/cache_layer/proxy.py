@@ -7,7 +7,7 @@ import contextlib
 import threading
 from typing import Literal, Self, TypeAlias
 
-Trouble: TypeAlias = Literal["none", "slow", "cut", "garbage", "swallow", "reset"]
+Trouble: TypeAlias = Literal["none", "slow", "cut", "extra", "garbage", "swallow", "reset"]
 
 
 class Held:
@@ -33,7 +33,7 @@ class Proxy:
 
     Attributes:
         trouble: what to do with the next requests. `slow` delays each reply by `delay_s`; `cut` closes in mid-reply;
-            `garbage` answers each request with `garbage`; `swallow` answers nothing; `reset` drops each connection.
+            `extra` sends one reply too many; `garbage` answers each request with `garbage`; `swallow` answers nothing; `reset` drops each connection.
         requests: pieces of requests that came through, which tells whether anybody touched the socket.
     """
 
@@ -134,5 +134,5 @@ class Proxy:
                 with contextlib.suppress(OSError):
                     await writer.drain()
                 raise EOFError
-            writer.write(data)
+            writer.write(data + b":1\r\n" if self.trouble == "extra" else data)
         raise EOFError

@@ -72,7 +72,7 @@ WHERE id = %(batch)s AND claim = %(claim)s AND state = 'running'
 """
 
 GIVE_BACK = """
-UPDATE summaries_batch SET state = 'waiting', attempts = 0, lease_until = NULL
+UPDATE summaries_batch SET state = 'waiting', attempts = greatest(attempts - 1, 0), lease_until = NULL
 WHERE id = %(batch)s AND claim = %(claim)s AND state = 'running'
 """
 

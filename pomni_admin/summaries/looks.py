@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import InterfaceError, OperationalError
 
 from pomni_admin.summaries import claims, engine, lifecycle, mirror, planner, shutdown, wake
 from pomni_admin.summaries.claims import Claim, Displaced
@@ -95,8 +95,8 @@ def _one(claim: Claim, user_id: int, watch: Watch) -> None:
     except (Stop, Displaced):
         raise
     except Exception as error:
-        if isinstance(error, (DatabaseError, InterfaceError)) and not connection.is_usable():
-            raise
+        if isinstance(error, (OperationalError, InterfaceError)):
+            raise  # PostgreSQL went away: that is nobody's fault, and the claim runs out by itself
         # Neither the message nor the traceback's values may be logged: they can hold what the person wrote (G6).
         last = traceback.extract_tb(error.__traceback__)[-1]
         log.error("unexpected error", error=type(error).__name__, at=f"{Path(last.filename).name}:{last.lineno}")

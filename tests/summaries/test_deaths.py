@@ -240,6 +240,33 @@ def test_a_planner_killed_half_way_is_continued_and_nobody_is_planned_twice(
     daily.assert_each_once(job.pk, users, qdrant)
 
 
+def test_postgres_drops_all_connections_in_mid_job_and_nobody_is_to_blame(
+    daily: Jobs, people: People, llm: Llm, database: Database, qdrant: QdrantClient
+) -> None:
+    """Negative control: when the error counts as the person's, somebody has failed."""
+    users = people.crowd(3)
+    job = daily.start()
+    llm.hold()
+
+    def drop_in_mid_job() -> None:
+        with daily.looked_at(job.pk):
+            llm.wait_until_asked(1)
+            database.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+            llm.release()
+
+    with pytest.raises(OperationalError):
+        drop_in_mid_job()
+    connection.close()
+    assert not Failure.objects.exists()
+    expire()
+    looks.look(job.pk)
+    assert daily.read(job.pk).state == "ok"
+    daily.assert_each_once(job.pk, users, qdrant)
+
+
 def test_a_heart_that_cannot_beat_for_a_lease_says_that_the_claim_is_lost() -> None:
     def away() -> bool:
         raise OperationalError("away")

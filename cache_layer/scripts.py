@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.resources import files
+from pathlib import Path
 
 import msgspec
+
+FOLDER = Path(__file__).with_name("lua")
+"""Not by importlib.resources, whose import costs more than all of ours."""
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -27,7 +30,7 @@ class Script(msgspec.Struct, frozen=True):
 
 
 def _read(name: str, undo: Script | None = None) -> Script:
-    return Script.of(name, (files("cache_layer") / "lua" / f"{name}.lua").read_text(encoding="utf-8"), undo)
+    return Script.of(name, (FOLDER / f"{name}.lua").read_text(encoding="utf-8"), undo)
 
 
 LEASE_RENEW = _read("lease_renew")

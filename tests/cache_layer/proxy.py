@@ -33,7 +33,8 @@ class Proxy:
 
     Attributes:
         trouble: what to do with the next requests. `slow` delays each reply by `delay_s`; `cut` closes in mid-reply;
-            `extra` sends one reply too many; `garbage` answers each request with `garbage`; `swallow` answers nothing; `reset` drops each connection.
+            `extra` sends one reply too many; `garbage` answers each request with `garbage`; `swallow` answers nothing;
+            `reset` drops each connection.
         requests: pieces of requests that came through, which tells whether anybody touched the socket.
     """
 

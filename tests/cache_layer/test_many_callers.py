@@ -66,7 +66,7 @@ async def test_calls_cancelled_at_random_moments_confuse_no_connection(cache: Ca
 
 
 async def test_a_connection_with_something_left_in_it_is_not_used_again(valkey: Valkey) -> None:
-    """What is left is the reply to nobody's question; it says "the lease is yours". Fails without the look before use."""
+    """What is left answers nobody's question, and says "the lease is yours". Fails without the look before use."""
     with Proxy(valkey.port) as proxy:
         async with reader("async", Settings(redis_url=proxy.url)) as calls:
             await calls.plan(42)

@@ -93,6 +93,7 @@ class CacheLayer:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), FLUSH_EVERY_S)
             await self._runner.run(self._definitions.flush())
+            self._runner.settle()
 
 
 class AsyncAccessState:
@@ -113,7 +114,10 @@ class AsyncAccessState:
         return await self._runner.run(self._cache.peek(user_id))
 
     async def invalidate(self, user_id: int) -> Invalidated:
-        """Forget it, after a commit that changes it. Never raises; `reached` tells whether Redis did it."""
+        """Forget it, after a commit that changes it. Never raises; `reached` tells whether Redis has done it.
+
+        While Redis is away the process remembers it, and does it before it reads there again.
+        """
         try:
             return await self._runner.run(self._cache.invalidate(user_id))
         finally:

@@ -61,6 +61,7 @@ class SyncCacheLayer:
     def _flush_and_again(self) -> None:
         try:
             self._runner.run(self._definitions.flush())
+            self._runner.settle()
         finally:
             self._runner.heart.after(FLUSH_EVERY_S, self._flush_and_again)
 
@@ -83,7 +84,10 @@ class SyncAccessState:
         return self._runner.run(self._cache.peek(user_id))
 
     def invalidate(self, user_id: int) -> Invalidated:
-        """Forget it, after a commit that changes it. Never raises; `reached` tells whether Redis did it."""
+        """Forget it, after a commit that changes it. Never raises; `reached` tells whether Redis has done it.
+
+        While Redis is away the process remembers it, and does it before it reads there again.
+        """
         try:
             return self._runner.run(self._cache.invalidate(user_id))
         finally:

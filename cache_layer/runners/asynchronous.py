@@ -189,10 +189,11 @@ class AsyncRunner(Circuit):
         finally:
             renewal.cancel()
 
-    async def _perform(self, step: Command | Call | Batch) -> Any:
+    async def _perform(self, step: Command | Call | Batch, *, probing: bool = False) -> Any:
         if self._client is None:
             raise Unavailable("no REDIS_URL")
-        if not self.breaker.allows or self._closed:
+        if self._closed or not (self.breaker.allows or probing):
+            self._not_done(step)
             raise Unavailable("circuit open")
         sent_at: float | None = None
         try:
@@ -211,7 +212,7 @@ class AsyncRunner(Circuit):
                 self._in_doubt(step)
                 raise Unavailable("busy") from None
             self._failed(step, error, sent_at)
-        self.breaker.succeeded()
+        self._done(step)
         return reply
 
     async def _send(self, client: redis.asyncio.Redis, step: Command | Call | Batch) -> Any:
@@ -245,8 +246,16 @@ class AsyncRunner(Circuit):
                 except Unavailable:
                     self._doubts.append(call)
                     return
+            await self._deliver()
         finally:
             self._undoing = False
+
+    async def _deliver(self, *, probing: bool = False) -> None:
+        for call in tuple(self._owed.values()):
+            try:
+                await self._perform(call, probing=probing)
+            except Unavailable:
+                return  # what is left stays owed
 
     async def _probe(self, client: redis.asyncio.Redis) -> None:
         ok = False
@@ -256,6 +265,8 @@ class AsyncRunner(Circuit):
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(self._timeout_s):
                     ok = bool(await client.execute_command("PING"))
+            if ok:
+                await self._deliver(probing=True)
             self._probed(ok=ok)
 
 

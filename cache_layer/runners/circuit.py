@@ -17,6 +17,8 @@ from cache_layer.steps import Batch, Call, Command
 log = logging.getLogger("cache_layer")
 
 DOUBTS_AT_MOST = 256
+OWED_AT_MOST = 10_000
+"""Invalidations kept for a Redis that is away; the oldest of more than these end by their TTL."""
 
 
 class Circuit(ABC):
@@ -25,6 +27,7 @@ class Circuit(ABC):
     def __init__(self) -> None:
         self.breaker = Breaker()
         self._doubts: deque[Call] = deque(maxlen=DOUBTS_AT_MOST)
+        self._owed: dict[tuple[str, ...], Call] = {}
         self._undoing = False
 
     @abstractmethod
@@ -33,7 +36,28 @@ class Circuit(ABC):
 
     @abstractmethod
     def _start_undoing(self) -> None:
-        """Undo in the background what is in doubt."""
+        """Undo in the background what is in doubt, and carry out what is owed."""
+
+    def settle(self) -> None:
+        """Carry out in the background what is owed, if Redis may be asked. Called now and then."""
+        if self._owed and self.breaker.allows and not self._undoing:
+            self._undoing = True
+            self._start_undoing()
+
+    def _not_done(self, step: Command | Call | Batch) -> None:
+        """Redis has not done this, or nobody knows whether it has: remember it, if it must be done all the same.
+
+        Redis may come back with its data, and with it the entry that somebody has just invalidated.
+        """
+        if isinstance(step, Call) and step.script.owed:
+            self._owed[step.keys] = step
+            if len(self._owed) > OWED_AT_MOST:
+                del self._owed[next(iter(self._owed))]
+
+    def _done(self, step: Command | Call | Batch) -> None:
+        self.breaker.succeeded()
+        if self._owed and isinstance(step, Call) and self._owed.get(step.keys) is step:
+            del self._owed[step.keys]  # not one that came to be owed meanwhile
 
     def _failed(self, step: Command | Call | Batch, error: Exception, began: float) -> NoReturn:
         """Count a failure of Redis and raise `Unavailable` for it.
@@ -43,6 +67,7 @@ class Circuit(ABC):
         reason = type(error).__name__
         if isinstance(error, ResponseError):
             self.breaker.succeeded()
+            self._not_done(step)
             raise Unavailable(reason) from None
         self._in_doubt(step)
         if self.breaker.failed(began=began, now=time.monotonic()):
@@ -56,6 +81,7 @@ class Circuit(ABC):
         Else the lease that a hung Redis hands to a call long gone, or that a call cancelled before it could fill took
         with it, would keep everybody waiting for two seconds.
         """
+        self._not_done(step)
         if isinstance(step, Call) and step.script.undo is not None:
             self._doubts.append(Call(step.script.undo, step.keys, step.args))
             if self.breaker.allows and not self._undoing:

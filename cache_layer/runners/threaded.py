@@ -128,17 +128,18 @@ class SyncRunner(Circuit):
         finally:
             renewal.cancel()
 
-    def _perform(self, step: Command | Call | Batch) -> Any:
+    def _perform(self, step: Command | Call | Batch, *, probing: bool = False) -> Any:
         if self._client is None:
             raise Unavailable("no REDIS_URL")
-        if not self.breaker.allows:
+        if not (self.breaker.allows or probing):
+            self._not_done(step)
             raise Unavailable("circuit open")
         began = time.monotonic()
         try:
             reply = self._send(self._client, step)
         except Exception as error:  # noqa: BLE001  whatever a confused client raises is Redis being away
             self._failed(step, error, began)
-        self.breaker.succeeded()
+        self._done(step)
         return reply
 
     def _send(self, client: redis.Redis, step: Command | Call | Batch) -> Any:
@@ -166,6 +167,7 @@ class SyncRunner(Circuit):
                 except Unavailable:
                     self._doubts.append(call)
                     return
+            self._deliver()
         finally:
             self._undoing = False
 
@@ -173,12 +175,21 @@ class SyncRunner(Circuit):
         if self._client is not None:
             self.heart.after(self.breaker.next_pause(), self._probe)
 
+    def _deliver(self, *, probing: bool = False) -> None:
+        for call in tuple(self._owed.values()):
+            try:
+                self._perform(call, probing=probing)
+            except Unavailable:
+                return  # what is left stays owed
+
     def _probe(self) -> None:
         assert self._client is not None
         self.breaker.probing()
         ok = False
         with contextlib.suppress(Exception):
             ok = bool(self._client.execute_command("PING"))
+        if ok:
+            self._deliver(probing=True)
         if not self._probed(ok=ok):
             self._start_probing()
 

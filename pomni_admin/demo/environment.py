@@ -17,7 +17,7 @@ from cache_layer.errors import SettingsError
 from pomni_admin import env
 
 SIGN_INS = ("admin", "support", "viewer")
-OFFLINE_DELAY_MS = "120"
+OFFLINE_DELAY_MS = "250"
 """An LLM takes its time; so does the stand-in, or nobody could watch a job at work."""
 
 

@@ -34,7 +34,8 @@
     spoken.textContent = aloud;
   };
 
-  const clock = (ms) => new Date(ms).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+  const clock = (ms) =>
+    new Date(ms).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
 
   const tell = () => {
     if (ended) return;

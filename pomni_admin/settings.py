@@ -56,6 +56,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "pomni_admin.urls"
+APPEND_SLASH = False  # addresses have none; dashboard/urls.py takes off one that was typed
 ASGI_APPLICATION = "pomni_admin.asgi.application"
 
 TEMPLATES = [

@@ -1,6 +1,6 @@
 """Addresses of the pages, of what they POST to, and of the probe."""
 
-from django.urls import path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from pomni_admin.dashboard import theme
@@ -17,4 +17,10 @@ urlpatterns = [
     *users.urlpatterns,
     *audit.urlpatterns,
     *healthz.urlpatterns,
+    # An address typed with a slash at its end; relative, and of one plain word, so that it cannot lead elsewhere.
+    re_path(
+        r"^(?:[\w-]+/)*(?P<last>[\w-]+)/$",
+        RedirectView.as_view(url="../%(last)s", query_string=True, http_method_names=["get", "head"]),
+        name="without_slash",
+    ),
 ]

@@ -40,6 +40,8 @@ TABLE = (
     Row("accounts:sign_out", "GET", 405, 405, 405, 405, 405),
     Row("accounts:sign_out", "POST", SIGN_IN, 302, 302, 302, 302),
     Row("dashboard:root", "GET", 302, 302, 302, 302, 302),
+    Row("dashboard:without_slash", "GET", 302, 302, 302, 302, 302, ("jobs",)),
+    Row("dashboard:without_slash", "POST", 405, 405, 405, 405, 405, ("jobs",)),
     Row("dashboard:theme", "POST", 302, 302, 302, 302, 302),
     Row("dashboard:theme", "GET", 405, 405, 405, 405, 405),
     Row("dashboard:healthz", "GET", 200, 200, 200, 200, 200),

@@ -84,6 +84,13 @@ class PersonView:
     ends_at: datetime | None
     rows: tuple[ComparedRow, ...]
 
+    @property
+    def tone(self) -> str:
+        """How the verdict is marked: `good`, `doubtful` or `plain`."""
+        if self.verdict == "equal":
+            return "good"
+        return "plain" if self.verdict in {"absent", "off"} else "doubtful"
+
 
 def look_at(user_id: int, found_by: str = "") -> PersonView:
     """Read both sides now; loads nothing into the cache."""

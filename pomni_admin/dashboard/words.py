@@ -40,6 +40,38 @@ ACCESS_REASONS: Final[Words] = {
     "trial": _("trial"),
     "none": pgettext_lazy("access", "none"),
 }
+VERDICTS: Final[Words] = {
+    "equal": _("cached and true state: equal"),
+    "differs": _("cached state differs"),
+    "absent": _("nothing cached: the bot reads PostgreSQL next"),
+    "off": _("cache is off: the bot reads PostgreSQL"),
+    "unreachable": _("Redis is unreachable: the bot reads PostgreSQL"),
+}
+PROBLEMS: Final[Words] = {
+    "empty": _("Type an id first: the box was empty."),
+    "name": _(
+        "A @name or a link cannot be looked up here. Ask for the Telegram id (digits) or the payment id from the"
+        " receipt."
+    ),
+    "phone": _(
+        "That looks like a phone number, which the bot does not know. Ask for the Telegram id (digits) or the payment"
+        " id from the receipt."
+    ),
+    "several": _("That is more than one number. Look up one at a time."),
+    "long": _("That is longer than any id. Paste only the id."),
+    "range": _("No id can be that number: ids are positive and have at most 19 digits. Check the digits."),
+    "malformed": _(
+        "That is not an id. A Telegram id and a user id are digits only; a payment id is one word of letters, digits"
+        " and hyphens."
+    ),
+    "nobody": _(
+        "Nobody has this Telegram id, user id or payment id. Check the digits; a person who never wrote to the bot is"
+        " not known."
+    ),
+    "ambiguous": _("This number means different people. Ask which it is, and choose:"),
+    "expired": _("More than ten minutes have passed, or the page was not yours. Find the person again."),
+}
+"""Why a look-up has no answer; the text that was typed is not repeated."""
 RESULTS: Final[Words] = {
     "ok": pgettext_lazy("result", "ok"),
     "unreachable": pgettext_lazy("result", "could not: Redis unreachable"),

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from babel.messages.extract import extract_from_dir
 from django.template import engines
-from django.template.base import Node
+from django.template.base import FilterExpression, Node
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
+from django.utils.functional import Promise
+from django.utils.translation import override
 
 from pomni_admin.demo.servers import PROJECT
 
@@ -61,6 +63,18 @@ def _in_templates() -> Iterator[tuple[Message, str]]:
                 one = node.render_token_list(node.singular)[0]
                 many = node.render_token_list(node.plural)[0] if node.plural else None
                 yield Message(_context(node), one, many), name
+            else:
+                for text in _arguments(node):
+                    yield Message(None, text, None), name
+
+
+def _arguments(node: Node) -> Iterator[str]:
+    """The texts that a tag is given as `_("…")`."""
+    given = {**getattr(node, "kwargs", {}), **getattr(node, "extra_context", {})}
+    for expression in [*getattr(node, "args", ()), *given.values()]:
+        if isinstance(expression, FilterExpression) and isinstance(expression.var, Promise):
+            with override(None):  # no language: the text as it stands in the source
+                yield str(expression.var)
 
 
 def _context(node: TranslateNode | BlockTranslateNode) -> str | None:

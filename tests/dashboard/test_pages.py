@@ -59,7 +59,7 @@ def test_pages_of_a_busy_day_show_their_figures_and_no_person(admin: Client, cas
     scene = set_up(os.environ["REDIS_URL"], [cast.alisa, cast.boris, cast.vera])
     jobs = text(admin, "/jobs")
     assert "191" in jobs
-    assert re.search(r'<progress max="312" value="191"', jobs)
+    assert re.search(r'<progress\s+max="312"\s+value="191"', jobs)
     job = text(admin, f"/jobs/{scene.running}")
     assert "celery@worker-1" in job
     assert "garbage" in job
@@ -130,6 +130,17 @@ def test_nothing_on_a_page_needs_what_the_policy_forbids(admin: Client, cast: Ca
             assert "src=" in script or 'type="application/json"' in script
 
 
+def test_an_address_with_a_slash_too_many_leads_to_the_page(admin: Client) -> None:
+    job = Job.objects.create(kind="daily", period_start="2026-11-01", period_end="2026-11-02", started_by="x")
+    for page in ("/caches", f"/jobs/{job.pk}", "/audit?before=7"):
+        path, mark, query = page.partition("?")
+        found = admin.get(f"{path}/{mark}{query}", follow=True)
+        assert len(found.redirect_chain) == 1
+        assert (found.status_code, found.request["PATH_INFO"], found.request["QUERY_STRING"]) == (200, path, query)
+    assert admin.get("/nowhere/", follow=True).status_code == 404
+    assert admin.get("/\\elsewhere.example/").status_code == 404, "a redirect out of the site"
+
+
 def test_a_fault_is_told_in_the_design_and_without_its_details(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(limit: int) -> None:
         raise RuntimeError("a detail that is nobody's business")
@@ -163,7 +174,9 @@ def test_every_page_is_there_while_redis_is_not(without_redis: Visitor, cast: Ca
     job = re.search(r'href="(/jobs/[0-9a-f-]{36})"', jobs.text)
     assert job
     assert "celery@worker-1" in without_redis.get(job[1]).text
-    assert "Redis is unreachable" in without_redis.get("/caches").text
+    caches = without_redis.get("/caches").text
+    assert "Redis is unreachable" in caches
+    assert "Redis is used" not in caches, "what the circuit says would contradict it"
     assert "Nobody can say who holds a lock now" in without_redis.get("/locks").text
     assert without_redis.get("/audit").status_code == 200
     assert without_redis.get("/healthz").json() == {"status": "ok"}

@@ -99,6 +99,12 @@ def _time(at: datetime | None, shown_as: str) -> SafeString | str:
     )
 
 
+@register.inclusion_tag("parts/count.html")
+def count(label: str, figure: int | None, *, of: int | None = None, unless_zero: str = "") -> Mapping[str, object]:
+    """A row of a `<dl>`: a count and what it counts, marked as `bad` or `doubtful` unless it is zero."""
+    return {"label": label, "figure": figure, "of": of, "tone": unless_zero if figure else ""}
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A sign from the sprite; it only accompanies words."""
@@ -141,6 +147,18 @@ def result_word(code: str) -> str:
     if head == "error":
         return _("error: %(kind)s") % {"kind": kind}
     return _word(words.RESULTS, code)
+
+
+@register.filter
+def verdict_word(code: str) -> str:
+    """What comparing a person's cached access with the true one came to."""
+    return _word(words.VERDICTS, code)
+
+
+@register.filter
+def problem_word(code: str) -> str:
+    """Why a look-up has no answer, and what to type instead."""
+    return _word(words.PROBLEMS, code)
 
 
 @register.filter

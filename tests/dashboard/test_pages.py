@@ -121,9 +121,9 @@ def test_nothing_on_a_page_needs_what_the_policy_forbids(admin: Client, cast: Ca
     set_up(os.environ["REDIS_URL"], [cast.alisa, cast.boris, cast.vera])
     for path in ("/jobs", "/caches", "/locks", "/users", "/audit"):
         response = admin.get(path)
-        policy = response["Content-Security-Policy"]
-        assert "script-src 'self';" in policy
-        assert "style-src 'self';" in policy
+        policy = [part.strip() for part in response["Content-Security-Policy"].split(";")]
+        assert "script-src 'self'" in policy
+        assert "style-src 'self'" in policy
         html = response.content.decode()
         assert not re.search(r"\son\w+=|\sstyle=|<style|javascript:", html)
         for script in re.findall(r"<script([^>]*)>", html):

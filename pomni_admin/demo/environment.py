@@ -19,6 +19,8 @@ from pomni_admin import env
 SIGN_INS = ("admin", "support", "viewer")
 OFFLINE_DELAY_MS = "250"
 """An LLM takes its time; so does the stand-in, or nobody could watch a job at work."""
+BATCH_SIZE = "20"
+"""Small, so that a night of 150 people keeps all workers busy to the end."""
 
 
 class StartRefusedError(Exception):
@@ -132,6 +134,7 @@ def environment(base: Mapping[str, str], kept: Secrets, urls: Mapping[str, str])
         "POMNI_SECRET_KEY": kept.secret_key,
         "POMNI_HASH_SECRET": kept.hash_secret,
         "OFFLINE_LLM_DELAY_MS": OFFLINE_DELAY_MS,
+        "DAILY_SUMMARIES_BATCH_SIZE": BATCH_SIZE,
         "PYTHONUNBUFFERED": "1",
         **urls,
     }

@@ -6,6 +6,7 @@ event loop makes a `CacheLayer` of its own, since an asynchronous client belongs
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import sys
@@ -35,6 +36,16 @@ def layer() -> SyncCacheLayer:
             fresh.start()
             _layer = (os.getpid(), fresh)
         return _layer[1]
+
+
+@atexit.register
+def close() -> None:
+    """Send what this process has counted and end its layer; a later use makes a new one."""
+    global _layer
+    with _making:
+        made, _layer = _layer, None
+    if made is not None and made[0] == os.getpid():
+        made[1].close()
 
 
 def async_layer(role: str) -> CacheLayer:

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from pytest_django.plugin import DjangoDbBlocker
 from qdrant_client import QdrantClient
 
+from pomni_admin import cache
 from pomni_admin.demo.servers import Postgres, Valkey, Vectors
 from tests.harness.environment import Place
 
@@ -50,6 +51,7 @@ class Database:
 @pytest.fixture(scope="session")
 def valkey_server(place: Place) -> Iterator[Valkey]:
     yield place.valkey.start()
+    cache.close()  # before its server goes, which its background thread would report to a log that is closed by then
     place.valkey.stop()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from cache_layer import AccessState
 from pomni_admin.cache import layer
@@ -63,9 +63,11 @@ def test_the_keyboard_is_enough(site: Site, database: Database, staff: Staff, ca
     """The box has the focus, Enter finds, and the button that comes next has the focus then."""
     sign_in(browser_page, site, staff.support)
     browser_page.goto(f"{site.url}/users")
+    expect(browser_page.get_by_label("Telegram id, user id or payment id")).to_be_focused()
     browser_page.keyboard.type(str(cast.tg_id("boris")))
     with browser_page.expect_navigation():
         browser_page.keyboard.press("Enter")
+    expect(browser_page.get_by_role("button", name="Refresh access after payment")).to_be_focused()
     with browser_page.expect_navigation():
         browser_page.keyboard.press("Enter")
     assert "Access has been refreshed" in browser_page.locator(".receipt").inner_text()

@@ -67,7 +67,10 @@ def _work_off(job: Job) -> None:
 def _run(job: Job, claim: Claim) -> bool:
     """Work one batch off; False when this worker should look no further."""
     lock = lifecycle.lock_of(job)
-    beat = lambda: lock.hold() is not Hold.ELSEWHERE and claims.renew(claim)  # noqa: E731
+
+    def beat() -> bool:
+        return lock.hold() is not Hold.ELSEWHERE and claims.renew(claim)
+
     try:
         with Heartbeat(beat, settings.ENV.lease_s) as heart:
             watch = Watch(claim, heart)

@@ -58,7 +58,8 @@ class Subscription:
                 if attempt <= 1:
                     log.warning("live updates: Redis is away", extra={"reason": type(error).__name__})
                 self._on_state(False)
-            await asyncio.sleep(random.uniform(0.3, 1) * min(PAUSE_S[1], PAUSE_S[0] * 2**attempt))  # noqa: S311
+            jitter = random.uniform(0.3, 1)  # noqa: S311  (no secret: it keeps processes from coming back together)
+            await asyncio.sleep(jitter * min(PAUSE_S[1], PAUSE_S[0] * 2**attempt))
 
     async def _topics(self) -> Any:
         """Yield None once subscribed, then a topic for each announcement; raises when the connection is lost."""

@@ -42,15 +42,15 @@ class InMemorySession(BaseSession):
         answer = self._answer(bot, method)
         if answer is None:
             refusal = {"ok": False, "error_code": 404, "description": "Not Found: method not found"}
-            return self.check_response(bot, method, 404, json.dumps(refusal)).result  # type: ignore[return-value]
+            return self.check_response(bot, method, 404, json.dumps(refusal)).result  # type: ignore[return-value]  # aiogram types it as optional
         content = json.dumps({"ok": True, "result": answer})
-        return self.check_response(bot, method, 200, content).result  # type: ignore[return-value]
+        return self.check_response(bot, method, 200, content).result  # type: ignore[return-value]  # as above
 
     async def stream_content(
         self,
         url: str,
         headers: dict[str, Any] | None = None,
-        timeout: int = 30,  # noqa: ASYNC109
+        timeout: int = 30,  # noqa: ASYNC109  (aiogram's signature)
         chunk_size: int = 65536,
         raise_for_status: bool = True,
     ) -> AsyncGenerator[bytes, None]:

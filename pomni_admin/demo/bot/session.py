@@ -39,12 +39,12 @@ class InMemorySession(BaseSession):
         timeout: int | None = None,  # noqa: ASYNC109  (aiogram's signature)
     ) -> TelegramType:
         self.calls.append(method)
-        answer = self._answer(bot, method)
-        if answer is None:
-            refusal = {"ok": False, "error_code": 404, "description": "Not Found: method not found"}
-            return self.check_response(bot, method, 404, json.dumps(refusal)).result  # type: ignore[return-value]  # aiogram types it as optional
-        content = json.dumps({"ok": True, "result": answer})
-        return self.check_response(bot, method, 200, content).result  # type: ignore[return-value]  # as above
+        status = 200
+        content: dict[str, object] = {"ok": True, "result": self._answer(bot, method)}
+        if content["result"] is None:
+            status, content = 404, {"ok": False, "error_code": 404, "description": "Not Found: method not found"}
+        checked = self.check_response(bot, method, status, json.dumps(content))
+        return checked.result  # type: ignore[return-value]  # aiogram types it as optional
 
     async def stream_content(
         self,

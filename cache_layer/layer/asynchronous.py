@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from cache_layer.breaker import CircuitState
-from cache_layer.catalogue.access_state import AccessState
-from cache_layer.catalogue.jobs import JobSnapshot
+from cache_layer.layer.access_state import AsyncAccessState
 from cache_layer.layer.definitions import FLUSH_EVERY_S, Definitions, Ping
+from cache_layer.layer.jobs import AsyncJobs
+from cache_layer.layer.locks import AsyncLocks
 from cache_layer.metrics import MinuteStats
 from cache_layer.runners import AsyncRunner
 from cache_layer.settings import Settings
-from cache_layer.shapes import Grant, Holder, Invalidated, Lock, LockView, Mirror, Peek, Value
 
 
 class CacheLayer:
@@ -94,63 +94,3 @@ class CacheLayer:
                 await asyncio.wait_for(self._closing.wait(), FLUSH_EVERY_S)
             await self._runner.run(self._definitions.flush())
             self._runner.settle()
-
-
-class AsyncAccessState:
-    """`access_state` on an event loop."""
-
-    def __init__(self, cache: Value[AccessState], runner: AsyncRunner) -> None:
-        self._cache = cache
-        self._runner = runner
-
-    async def get(self, user_id: int, *, load: Callable[[int], Awaitable[AccessState]]) -> AccessState:
-        """The person's access now, from Redis or else from `load(user_id)`, whose exception is the only one raised."""
-        if not self._cache.on:
-            return await load(user_id)
-        return await self._runner.run_shared(self._cache, user_id, load)
-
-    async def peek(self, user_id: int) -> Peek[AccessState]:
-        """What is cached, for people who look; loads nothing."""
-        return await self._runner.run(self._cache.peek(user_id))
-
-    async def invalidate(self, user_id: int) -> Invalidated:
-        """Forget it, after a commit that changes it. Never raises; `reached` tells whether Redis has done it.
-
-        While Redis is away the process remembers it, and does it before it reads there again.
-        """
-        try:
-            return await self._runner.run(self._cache.invalidate(user_id))
-        finally:
-            # After it, since a read that began before may still be on its way back with the old value.
-            self._runner.forget_flight(self._cache.key(user_id))
-
-
-class AsyncJobs:
-    """`summaries_job` on an event loop."""
-
-    def __init__(self, mirror: Mirror[JobSnapshot], runner: AsyncRunner) -> None:
-        self._mirror = mirror
-        self._runner = runner
-
-    async def get(self, job_id: str, *, load: Callable[[str], Awaitable[JobSnapshot | None]]) -> JobSnapshot | None:
-        return await self._runner.run(self._mirror.get(job_id), lambda: load(job_id))
-
-
-class AsyncLocks:
-    """Locks on an event loop; what each raises is told at `shapes.lock.Lock`."""
-
-    def __init__(self, lock: Lock, runner: AsyncRunner) -> None:
-        self._lock = lock
-        self._runner = runner
-
-    async def acquire(self, name: str, *, token: str, holder: Holder, fence: int | None = None) -> Grant:
-        return await self._runner.run(self._lock.acquire(name, token, holder, fence))
-
-    async def renew(self, grant: Grant) -> None:
-        await self._runner.run(self._lock.renew(grant))
-
-    async def release(self, grant: Grant) -> bool:
-        return await self._runner.run(self._lock.release(grant))
-
-    async def held(self) -> Sequence[LockView]:
-        return await self._runner.run(self._lock.held())

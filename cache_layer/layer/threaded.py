@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from cache_layer.breaker import CircuitState
-from cache_layer.catalogue.access_state import AccessState
-from cache_layer.catalogue.jobs import JobSnapshot
+from cache_layer.layer.access_state import SyncAccessState
 from cache_layer.layer.definitions import FLUSH_EVERY_S, Definitions, Ping
-from cache_layer.metrics import MinuteStats, Stats
+from cache_layer.layer.jobs import SyncJobs
+from cache_layer.layer.locks import SyncLocks
+from cache_layer.layer.statistics import SyncStats
 from cache_layer.runners import SyncClient, SyncRunner
 from cache_layer.settings import Settings
-from cache_layer.shapes import Grant, Holder, Invalidated, Lock, LockView, Mirror, Peek, Value
 
 
 class SyncCacheLayer:
@@ -64,82 +62,3 @@ class SyncCacheLayer:
             self._runner.settle()
         finally:
             self._runner.heart.after(FLUSH_EVERY_S, self._flush_and_again)
-
-
-class SyncAccessState:
-    """`access_state` for threads."""
-
-    def __init__(self, cache: Value[AccessState], runner: SyncRunner) -> None:
-        self._cache = cache
-        self._runner = runner
-
-    def get(self, user_id: int, *, load: Callable[[int], AccessState]) -> AccessState:
-        """The person's access now, from Redis or else from `load(user_id)`, whose exception is the only one raised."""
-        if not self._cache.on:
-            return load(user_id)
-        return self._runner.run_shared(self._cache, user_id, load)
-
-    def peek(self, user_id: int) -> Peek[AccessState]:
-        """What is cached, for people who look; loads nothing."""
-        return self._runner.run(self._cache.peek(user_id))
-
-    def invalidate(self, user_id: int) -> Invalidated:
-        """Forget it, after a commit that changes it. Never raises; `reached` tells whether Redis has done it.
-
-        While Redis is away the process remembers it, and does it before it reads there again.
-        """
-        try:
-            return self._runner.run(self._cache.invalidate(user_id))
-        finally:
-            # After it, since a read that began before may still be on its way back with the old value.
-            self._runner.forget_flight(self._cache.key(user_id))
-
-
-class SyncJobs:
-    """`summaries_job` for threads."""
-
-    def __init__(self, mirror: Mirror[JobSnapshot], runner: SyncRunner) -> None:
-        self._mirror = mirror
-        self._runner = runner
-
-    def put(self, snapshot: JobSnapshot) -> bool:
-        """Mirror it unless something newer is there. Never raises; False when it was not stored."""
-        return self._runner.run(self._mirror.put(snapshot.job_id, snapshot))
-
-    def get(self, job_id: str, *, load: Callable[[str], JobSnapshot | None]) -> JobSnapshot | None:
-        """The mirror, or else `load(job_id)`, which is then mirrored."""
-        return self._runner.run(self._mirror.get(job_id), lambda: load(job_id))
-
-
-class SyncLocks:
-    """Locks for threads; what each raises is told at `shapes.lock.Lock`."""
-
-    def __init__(self, lock: Lock, runner: SyncRunner) -> None:
-        self._lock = lock
-        self._runner = runner
-
-    def acquire(self, name: str, *, token: str, holder: Holder, fence: int | None = None) -> Grant:
-        return self._runner.run(self._lock.acquire(name, token, holder, fence))
-
-    def renew(self, grant: Grant) -> None:
-        self._runner.run(self._lock.renew(grant))
-
-    def release(self, grant: Grant) -> bool:
-        return self._runner.run(self._lock.release(grant))
-
-    def held(self) -> Sequence[LockView]:
-        return self._runner.run(self._lock.held())
-
-
-class SyncStats:
-    """What all processes counted, for threads."""
-
-    def __init__(self, stats: Stats, runner: SyncRunner) -> None:
-        self._stats = stats
-        self._runner = runner
-
-    def read(self, minutes: int = 15) -> Sequence[MinuteStats]:
-        """Raises:
-        Unavailable: Redis is away.
-        """
-        return self._runner.run(self._stats.read(minutes))

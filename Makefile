@@ -8,6 +8,7 @@ SHELL := /bin/sh
 VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+PEERS := $(VENV)/.peers
 CATALOGUES := $(wildcard locale/*/LC_MESSAGES/*.po)
 JOBS ?= 2
 ARGS ?=
@@ -31,8 +32,9 @@ check: venv translations
 	$(PLAIN) DATABASE_URL=postgresql://127.0.0.1:1/none $(PY) -W ignore::RuntimeWarning \
 		manage.py makemigrations --check --dry-run
 
-bench: venv translations
+bench: venv translations $(PEERS)
 	$(PY) -m benchmarks
+	$(PY) -m benchmarks.hung
 
 soak: venv translations
 	$(PY) -m benchmarks.soak
@@ -66,6 +68,14 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 		&& UV_CACHE_DIR=$(VENV)/uv-cache $(VENV)/bin/uv pip install --quiet --python $(PY) -r requirements-dev.txt \
 		|| { echo "uv did not manage; with pip this takes a minute"; \
 			$(PY) -m pip install --quiet --disable-pip-version-check --no-cache-dir -r requirements-dev.txt; }
+	@touch $@
+
+# Beside the project's own packages, so that all that are compared run on one redis-py; a peer whose pins no longer
+# allow that stops here. The checks do not see them (pyproject.toml: follow_imports).
+$(PEERS): benchmarks/requirements.txt $(INSTALLED)
+	@echo "installing the peers to compare with"
+	@UV_CACHE_DIR=$(VENV)/uv-cache $(VENV)/bin/uv pip install --quiet --python $(PY) -r requirements.txt -r $< \
+		|| $(PY) -m pip install --quiet --disable-pip-version-check --no-cache-dir -r requirements.txt -r $<
 	@touch $@
 
 chromium:

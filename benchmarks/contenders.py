@@ -1,74 +1,134 @@
-"""Who is measured: a raw GET with decoding, our hit, the same read from PostgreSQL; each on a loop and in a thread."""
+"""The one form in which all are measured: a cache over a loader, which reads a person's state and can forget it.
+
+Here are the raw client, with what anybody would write around it, and our layer; the peers are in `benchmarks.peers`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, TypeAlias
 
-import msgspec
-import psycopg
 import redis
 import redis.asyncio
 
-from benchmarks.timing import AsyncCall, SyncCall
-from cache_layer import AccessState, CacheLayer, SyncCacheLayer
-from pomni_admin.bot.access_row import ACCESS_SQL, from_row
+from benchmarks.state import TTL_S, decode, encode, key
+from cache_layer import AccessState, CacheLayer, Settings, SyncCacheLayer
 
-STATE = AccessState.decide(
-    now=datetime.now(UTC),
-    subscription_status="active",
-    subscription_until=datetime.now(UTC) + timedelta(days=20),
-    plan="month",
-    is_auto_renew=True,
-    trial_started_at=datetime.now(UTC) - timedelta(days=90),
-)
-ENCODED = msgspec.msgpack.encode(STATE)
-DECODER = msgspec.msgpack.Decoder(AccessState)
+Load: TypeAlias = Callable[[int], AccessState]
+AsyncLoad: TypeAlias = Callable[[int], Awaitable[AccessState]]
+Shares: TypeAlias = Literal["no", "in a process", "everywhere"]
+"""How far callers who miss together are meant to share one load."""
 
-RAW, OURS, POSTGRES = "raw GET + decode", "access_state hit", "PostgreSQL"
+RAW, OURS = "raw GET + decode", "access_state"
 
 
-async def warm_up(people: int, raw: redis.asyncio.Redis, ours: CacheLayer) -> None:
-    """Everybody's state under the raw client's keys and under ours."""
-    for user_id in range(1, people + 1):
-        await raw.set(f"raw:{user_id}", ENCODED)
-        await ours.access_state.get(user_id, load=_state)
+@dataclass(frozen=True)
+class Cache:
+    """A cache for threads, over the loader that it was opened with."""
+
+    get: Callable[[int], AccessState]
+    forget: Callable[[int], object]
 
 
-async def _state(_: int) -> AccessState:
-    return STATE
+@dataclass(frozen=True)
+class AsyncCache:
+    """The same on an event loop."""
+
+    get: Callable[[int], Awaitable[AccessState]]
+    forget: Callable[[int], Awaitable[object]]
 
 
-def on_a_loop(
-    raw: redis.asyncio.Redis, ours: CacheLayer, postgres: psycopg.AsyncConnection | None
-) -> Mapping[str, AsyncCall]:
-    async def get(user_id: int) -> AccessState:
-        stored = await raw.get(f"raw:{user_id}")
-        assert isinstance(stored, bytes)
-        return DECODER.decode(stored)
+@dataclass(frozen=True)
+class Contender:
+    """One way of caching in threads; `open` takes Redis's URL and the loader."""
 
-    async def hit(user_id: int) -> AccessState:
-        return await ours.access_state.get(user_id, load=_state)
-
-    async def select(user_id: int) -> AccessState:
-        assert postgres is not None
-        cursor = await postgres.execute(ACCESS_SQL, (user_id,))
-        return from_row(await cursor.fetchone() or ())
-
-    calls: dict[str, AsyncCall] = {RAW: get, OURS: hit}
-    return calls if postgres is None else {**calls, POSTGRES: select}
+    name: str
+    shares: Shares
+    open: Callable[[str, Load], AbstractContextManager[Cache]]
 
 
-def in_a_thread(raw: redis.Redis, ours: SyncCacheLayer, postgres: psycopg.Connection) -> Mapping[str, SyncCall]:
-    def get(user_id: int) -> AccessState:
-        stored = raw.get(f"raw:{user_id}")
-        assert isinstance(stored, bytes)
-        return DECODER.decode(stored)
+@dataclass(frozen=True)
+class AsyncContender:
+    """One way of caching on an event loop."""
 
-    def hit(user_id: int) -> AccessState:
-        return ours.access_state.get(user_id, load=lambda _: STATE)
+    name: str
+    shares: Shares
+    open: Callable[[str, AsyncLoad], AbstractAsyncContextManager[AsyncCache]]
 
-    def select(user_id: int) -> AccessState:
-        return from_row(postgres.execute(ACCESS_SQL, (user_id,)).fetchone() or ())
 
-    return {RAW: get, OURS: hit, POSTGRES: select}
+@contextlib.asynccontextmanager
+async def _raw_on_a_loop(url: str, load: AsyncLoad) -> AsyncIterator[AsyncCache]:
+    async with redis.asyncio.Redis.from_url(url) as client:
+
+        async def get(user_id: int) -> AccessState:
+            stored = await client.get(key("raw", user_id))
+            if stored is not None:
+                assert isinstance(stored, bytes)
+                return decode(stored)
+            state = await load(user_id)
+            await client.set(key("raw", user_id), encode(state), ex=TTL_S)
+            return state
+
+        async def forget(user_id: int) -> object:
+            return await client.delete(key("raw", user_id))
+
+        yield AsyncCache(get, forget)
+
+
+@contextlib.contextmanager
+def _raw_in_threads(url: str, load: Load) -> Iterator[Cache]:
+    with redis.Redis.from_url(url) as client:
+
+        def get(user_id: int) -> AccessState:
+            stored = client.get(key("raw", user_id))
+            if stored is not None:
+                assert isinstance(stored, bytes)
+                return decode(stored)
+            state = load(user_id)
+            client.set(key("raw", user_id), encode(state), ex=TTL_S)
+            return state
+
+        yield Cache(get, lambda user_id: client.delete(key("raw", user_id)))
+
+
+@contextlib.asynccontextmanager
+async def _ours_on_a_loop(url: str, load: AsyncLoad) -> AsyncIterator[AsyncCache]:
+    async with CacheLayer(settings(url), role="bench") as layer:
+
+        async def get(user_id: int) -> AccessState:
+            return await layer.access_state.get(user_id, load=load)
+
+        yield AsyncCache(get, layer.access_state.invalidate)
+
+
+@contextlib.contextmanager
+def _ours_in_threads(url: str, load: Load) -> Iterator[Cache]:
+    timeout_s = 0.1
+    # As pomni_admin.settings has it: django-redis makes this pool for the site and its workers.
+    client = redis.Redis.from_pool(
+        redis.BlockingConnectionPool.from_url(
+            url, timeout=timeout_s, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
+        )
+    )
+    layer = SyncCacheLayer(settings(url), client, role="bench")
+    layer.start()
+    try:
+        yield Cache(lambda user_id: layer.access_state.get(user_id, load=load), layer.access_state.invalidate)
+    finally:
+        layer.close()
+        client.connection_pool.disconnect()
+
+
+def settings(url: str) -> Settings:
+    """The layer's defaults, but for a time to live that outlasts a measurement."""
+    return Settings(redis_url=url, ttls=dict.fromkeys(Settings().ttls, timedelta(seconds=TTL_S)))
+
+
+RAW_ON_A_LOOP = AsyncContender(RAW, "no", _raw_on_a_loop)
+OURS_ON_A_LOOP = AsyncContender(OURS, "everywhere", _ours_on_a_loop)
+RAW_IN_THREADS = Contender(RAW, "no", _raw_in_threads)
+OURS_IN_THREADS = Contender(OURS, "everywhere", _ours_in_threads)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,77 +16,119 @@ SyncCall: TypeAlias = Callable[[int], object]
 
 
 @dataclass(frozen=True)
+class Extent:
+    """How much is measured: so many rounds of so many calls."""
+
+    rounds: int
+    each: int
+
+
+@dataclass(frozen=True)
 class Figures:
-    """Microseconds: medians over the rounds of each round's p50 and p99; `errors` is how many calls raised."""
+    """Medians over the rounds: of each round's p50 and p99, and of the calls that it answered in a second.
+
+    `refused` of `calls` raised, in all rounds; they are not among the times.
+    """
 
     p50_us: float
     p99_us: float
-    errors: int
+    per_s: float
+    refused: int
+    calls: int
 
 
 @dataclass(frozen=True)
 class _Round:
     p50_us: float
     p99_us: float
-    errors: int
+    per_s: float
+    refused: int
+    calls: int
 
 
-async def interleaved(
-    calls: Mapping[str, AsyncCall], *, rounds: int, each: int, tasks: int, people: int
-) -> dict[str, Figures]:
-    """Time `each` calls of every contender a round, by `tasks` tasks at once; the order turns with each round."""
+async def interleaved(calls: Mapping[str, AsyncCall], extent: Extent, *, tasks: int, people: int) -> dict[str, Figures]:
+    """Time every contender's calls, by `tasks` tasks at once; the order turns with each round."""
     seen: dict[str, list[_Round]] = {name: [] for name in calls}
-    names = list(calls)
-    for number in range(rounds):
-        for name in names[number % len(names) :] + names[: number % len(names)]:
-            seen[name].append(await _round(calls[name], each=each, tasks=tasks, people=people))
+    for name in _turns(list(calls), extent.rounds):
+        seen[name].append(await _by_tasks(calls[name], each=extent.each, tasks=tasks, people=people))
     return {name: _figures(found) for name, found in seen.items()}
 
 
-def interleaved_sync(calls: Mapping[str, SyncCall], *, rounds: int, each: int, people: int) -> dict[str, Figures]:
-    """The same in one thread."""
+def interleaved_sync(calls: Mapping[str, SyncCall], extent: Extent, *, threads: int, people: int) -> dict[str, Figures]:
+    """The same by `threads` threads at once."""
     seen: dict[str, list[_Round]] = {name: [] for name in calls}
-    names = list(calls)
-    for number in range(rounds):
-        for name in names[number % len(names) :] + names[: number % len(names)]:
-            call, took = calls[name], []
-            for n in range(each):
-                began = time.perf_counter()
-                call(1 + n % people)
-                took.append(time.perf_counter() - began)
-            seen[name].append(_summary(took, 0))
+    with ThreadPoolExecutor(threads) as pool:
+        for name in _turns(list(calls), extent.rounds):
+            seen[name].append(_by_threads(calls[name], pool, each=extent.each, threads=threads, people=people))
     return {name: _figures(found) for name, found in seen.items()}
 
 
-async def _round(call: AsyncCall, *, each: int, tasks: int, people: int) -> _Round:
+def _turns(names: Sequence[str], rounds: int) -> Iterator[str]:
+    """Round by round, each beginning with another."""
+    for number in range(rounds):
+        first = number % len(names)
+        yield from (*names[first:], *names[:first])
+
+
+async def _by_tasks(call: AsyncCall, *, each: int, tasks: int, people: int) -> _Round:
     took: list[float] = []
-    errors = 0
+    refused = 0
+    share = max(each // tasks, 1)
+    started = time.perf_counter()
 
     async def task(first: int) -> None:
-        nonlocal errors
-        for n in range(max(each // tasks, 1)):
+        nonlocal refused
+        for n in range(share):
             began = time.perf_counter()
             try:
                 await call(1 + (first * 7 + n) % people)
             except Exception:  # noqa: BLE001  counted: that a contender refuses calls is what is to be seen
-                errors += 1
+                refused += 1
             else:
                 took.append(time.perf_counter() - began)
 
     await asyncio.gather(*(task(number) for number in range(tasks)))
-    return _summary(took, errors)
+    return _summary(took, refused, time.perf_counter() - started)
 
 
-def _summary(took: Sequence[float], errors: int) -> _Round:
-    if not took:
-        return _Round(float("nan"), float("nan"), errors)
+def _by_threads(call: SyncCall, pool: ThreadPoolExecutor, *, each: int, threads: int, people: int) -> _Round:
+    share = max(each // threads, 1)
+    start = threading.Barrier(threads)
+
+    def work(first: int) -> tuple[list[float], int]:
+        took: list[float] = []
+        start.wait(60)
+        for n in range(share):
+            began = time.perf_counter()
+            try:
+                call(1 + (first * 7 + n) % people)
+            except Exception:  # noqa: BLE001  counted, as above
+                continue
+            took.append(time.perf_counter() - began)
+        return took, share - len(took)
+
+    started = time.perf_counter()
+    done = list(pool.map(work, range(threads)))
+    seconds = time.perf_counter() - started
+    return _summary([one for took, _ in done for one in took], sum(refused for _, refused in done), seconds)
+
+
+def percentile(ordered: Sequence[float], hundredths: int) -> float:
+    """The nearest-rank percentile of what is sorted already; nan of nothing."""
+    return ordered[min(len(ordered) * hundredths // 100, len(ordered) - 1)] if ordered else float("nan")
+
+
+def _summary(took: Sequence[float], refused: int, seconds: float) -> _Round:
     ordered = sorted(took)
-    return _Round(ordered[len(ordered) // 2] * 1e6, ordered[len(ordered) * 99 // 100] * 1e6, errors)
+    p50_s, p99_s = percentile(ordered, 50), percentile(ordered, 99)
+    return _Round(p50_s * 1e6, p99_s * 1e6, len(took) / seconds, refused, len(took) + refused)
 
 
 def _figures(found: Sequence[_Round]) -> Figures:
     return Figures(
         statistics.median(one.p50_us for one in found),
         statistics.median(one.p99_us for one in found),
-        sum(one.errors for one in found),
+        statistics.median(one.per_s for one in found),
+        sum(one.refused for one in found),
+        sum(one.calls for one in found),
     )

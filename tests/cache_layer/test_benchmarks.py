@@ -19,13 +19,20 @@ def test_the_counts_are_as_promised() -> None:
     done = run("benchmarks", "--quick", "--json")
     assert done.returncode == 0, done.stderr
     counted = json.loads(done.stdout)
-    assert counted.pop("errors_of_200_at_once_raw_default_pool") > 0
+    assert counted.pop("errors_of_200_at_once_raw") > 0, "there must be something to be counted"
+    assert counted.pop("stale_of_1000_fills_raw") == 1000, "there must be something to be counted"
     assert counted == {
         "round_trips_per_hit": 1.0,
-        "loads_of_500_callers": 1,
-        "right_answers_of_500": 500,
         "errors_of_200_at_once": 0,
+        "loads_of_200_callers": 1,
+        "right_answers_of_200": 200,
+        "stale_of_1000_fills": 0,
     }
+
+
+def test_a_hung_redis_costs_no_answer_and_is_used_again_within_five_seconds() -> None:
+    done = run("benchmarks.hung", "--seconds", "2", "--rate", "100")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_short_soak_finds_nothing_stale() -> None:

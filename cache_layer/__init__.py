@@ -2,6 +2,7 @@
 
 from cache_layer.catalogue.access_state import AccessState
 from cache_layer.catalogue.jobs import JobSnapshot, JobState, WorkerView
+from cache_layer.catalogue.recent_history import HistoryQuery, Message
 from cache_layer.errors import (
     CacheLayerError,
     LockError,
@@ -11,17 +12,22 @@ from cache_layer.errors import (
     SettingsError,
     Unavailable,
 )
-from cache_layer.layer import CacheLayer, Ping, SyncCacheLayer
+from cache_layer.layer import CacheLayer, Forgotten, Ping, Sources, SyncCacheLayer, TurnContext
 from cache_layer.metrics import MinuteStats
-from cache_layer.settings import Settings
+from cache_layer.person import Identity, Person
+from cache_layer.settings import Debounce, Settings
 from cache_layer.shapes import Grant, Holder, Invalidated, LockView, Peek
 
 __all__ = [
     "AccessState",
     "CacheLayer",
     "CacheLayerError",
+    "Debounce",
+    "Forgotten",
     "Grant",
+    "HistoryQuery",
     "Holder",
+    "Identity",
     "Invalidated",
     "JobSnapshot",
     "JobState",
@@ -30,12 +36,16 @@ __all__ = [
     "LockLost",
     "LockUnavailable",
     "LockView",
+    "Message",
     "MinuteStats",
     "Peek",
+    "Person",
     "Ping",
     "Settings",
     "SettingsError",
+    "Sources",
     "SyncCacheLayer",
+    "TurnContext",
     "Unavailable",
     "WorkerView",
 ]

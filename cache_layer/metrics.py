@@ -15,12 +15,14 @@ from cache_layer.keys import Keys
 from cache_layer.scripts import STATS_FLUSH
 from cache_layer.steps import Batch, Call, Command, Steps, ask
 
-Event: TypeAlias = Literal["hit", "miss", "load", "load_error", "fill", "fill_refused", "wait", "error", "fallback"]
+Event: TypeAlias = Literal[
+    "hit", "miss", "wait", "fallback", "bypass", "load", "load_error", "fill", "fill_refused", "error", "rejected"
+]
 """What is counted, for each cache.
 
-`hit`, `miss` (got the lease), `wait` (somebody else was loading) and `fallback` (Redis away) add up to the reads;
-`load`, `load_error` are the source's answers; `fill`, `fill_refused` what became of them; `error` is each failure of
-Redis or of an entry.
+`hit`, `miss` (got the lease), `wait` (somebody else was loading), `fallback` (Redis away) and `bypass` (text that may
+not be stored) add up to the reads; `load`, `load_error` are the source's answers; `fill`, `fill_refused` what became of
+them; `error` is each failure of Redis, `rejected` each entry that did not open or could not be read.
 """
 
 KEPT = timedelta(hours=25)

@@ -17,29 +17,39 @@ class Script(msgspec.Struct, frozen=True):
     Attributes:
         undo: takes back, with the same keys and arguments, what this one did. A call that timed out or was cancelled
             may be carried out all the same, a hung Redis does so when it wakes up, and nobody hears of it.
-        owed: when Redis cannot be reached, it is carried out once it can, before anything is read again.
+        owed: when this one was not carried out, or nobody knows whether it was, that one is carried out with the same
+            keys and arguments as soon as it can be, before this process uses the first of the keys again.
     """
 
     name: str
     source: str
     sha: str
     undo: Script | None = None
-    owed: bool = False
+    owed: Script | None = None
 
     @classmethod
-    def of(cls, name: str, source: str, undo: Script | None = None, *, owed: bool = False) -> Script:
+    def of(cls, name: str, source: str, undo: Script | None = None, owed: Script | None = None) -> Script:
         return cls(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), undo, owed)
 
 
-def _read(name: str, undo: Script | None = None, *, owed: bool = False) -> Script:
-    return Script.of(name, (FOLDER / f"{name}.lua").read_text(encoding="utf-8"), undo, owed=owed)
+def _read(name: str, undo: Script | None = None, owed: Script | None = None) -> Script:
+    return Script.of(name, (FOLDER / f"{name}.lua").read_text(encoding="utf-8"), undo, owed)
+
+
+def _owing_itself(name: str) -> Script:
+    return _read(name, owed=_read(name))
 
 
 LEASE_RENEW = _read("lease_renew")
 LEASE_RELEASE = _read("lease_release")
 VALUE_READ = _read("value_read", undo=LEASE_RELEASE)
 VALUE_FILL = _read("value_fill", undo=LEASE_RELEASE)
-VALUE_DROP = _read("value_drop", owed=True)
+VALUE_DROP = _owing_itself("value_drop")
+LIST_READ = _read("list_read", undo=LEASE_RELEASE)
+LIST_FILL = _read("list_fill", undo=LEASE_RELEASE)
+LIST_APPEND = _read("list_append", owed=VALUE_DROP)
+LIST_FORGET = _owing_itself("list_forget")
+FORGET = _owing_itself("forget")
 MIRROR_PUT = _read("mirror_put")
 LOCK_ACQUIRE = _read("lock_acquire")
 LOCK_RENEW = _read("lock_renew")

@@ -30,6 +30,27 @@ TTL_SECONDS: Mapping[str, tuple[int, int, int]] = {
 }
 """Seconds: the least and the most that is allowed, and the default (SPEC 1)."""
 
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "recent_history": ("CACHE_ENCRYPTION_KEYS",),
+    "talkbuf": ("CACHE_ENCRYPTION_KEYS",),
+    "rag": ("CACHE_ENCRYPTION_KEYS", "POMNI_HASH_SECRET"),
+    "identity": ("POMNI_HASH_SECRET",),
+}
+"""Secrets without which a cache cannot be on: what it stores must be sealed, or its key says who or what (G5, G6)."""
+
+SECRETS: Mapping[str, str] = {
+    "POMNI_HASH_SECRET": "base64 of at least 32 random bytes",
+    "CACHE_ENCRYPTION_KEYS": "id:base64 of 32 random bytes, several separated by commas, each id 1 to 8 letters or "
+    "digits and once; the first seals, all open",
+}
+
+DEBOUNCE_SECONDS: Mapping[str, tuple[float, float, float]] = {
+    "TALK_DEBOUNCE_SEC": (0.0, 10.0, 0.9),
+    "TALK_DEBOUNCE_SHORT_SEC": (0.0, 10.0, 1.1),
+    "TALK_DEBOUNCE_MAX_WAIT_SEC": (1.0, 20.0, 12.0),
+}
+"""Seconds: the least and the most that is allowed, and the default (G7). All of it is less than the buffer's TTL."""
+
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -55,6 +76,14 @@ class Reader:
         if not least <= int(value) <= most:
             raise SettingsError(name, value, allowed)
         return int(value)
+
+    def decimal(self, name: str, default: float, *, least: float, most: float, unit: str) -> float:
+        value = self.text(name)
+        if not value:
+            return default
+        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) is None or not least <= float(value) <= most:
+            raise SettingsError(name, value, f"a number from {least:g} to {most:g} {unit}, such as {default:g}")
+        return float(value)
 
     def switch(self, name: str, *, default: bool) -> bool:
         value = self.text(name).lower()
@@ -89,6 +118,21 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
+class Debounce:
+    """How long a person may go on writing before they are answered (G7).
+
+    Attributes:
+        quiet: without a further message for so long, the turn is complete.
+        quiet_after_short: the same after a short reply, which is often the first of several.
+        longest: from the first message on, however many follow.
+    """
+
+    quiet: timedelta = timedelta(seconds=0.9)
+    quiet_after_short: timedelta = timedelta(seconds=1.1)
+    longest: timedelta = timedelta(seconds=12)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The layer's settings.
 
@@ -98,8 +142,9 @@ class Settings:
         timeout: the most that one call may be delayed by Redis.
         ttls: how long an entry of each cache lives.
         deny_ttl: how long a cached "no access" lives; zero keeps none.
-        off: the caches that are switched off.
+        off: the caches that are switched off by a variable.
         hash_secret: keys the hashes that stand in for people; empty only outside production.
+        encryption_keys: `(id, key of 32 bytes)`; the first seals, all open. Empty only outside production.
     """
 
     redis_url: str = field(default="", repr=False)  # it may hold a password
@@ -112,10 +157,23 @@ class Settings:
     deny_ttl: timedelta = timedelta(seconds=5)
     off: frozenset[str] = frozenset()
     hash_secret: bytes = field(default=b"", repr=False)
+    encryption_keys: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    debounce: Debounce = Debounce()
 
     def is_on(self, cache: str) -> bool:
         """Whether this cache may use Redis at all."""
-        return bool(self.redis_url) and cache not in self.off
+        return not self.why_off(cache)
+
+    def why_off(self, cache: str) -> str:
+        """What keeps this cache from using Redis, for a person to read; empty when nothing does."""
+        if not self.redis_url:
+            return "REDIS_URL is not set"
+        if cache in self.off:
+            return f"switched off by REDIS_CACHE or {_switch_variable(cache)}"
+        for name in NEEDS.get(cache, ()):
+            if not (self.hash_secret if name == "POMNI_HASH_SECRET" else self.encryption_keys):
+                return f"{name} is not set"
+        return ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -131,7 +189,7 @@ class Settings:
         if len(prefix) > 32 or any(letter in "{}" or letter.isspace() for letter in prefix):
             raise SettingsError("REDIS_KEY_PREFIX", prefix, "at most 32 characters, no braces, no white space")
         all_on = read.switch("REDIS_CACHE", default=True)
-        return cls(
+        made = cls(
             redis_url=read.url("REDIS_URL", "", REDIS_SCHEMES),
             key_prefix=prefix,
             timeout=timedelta(milliseconds=read.integer("REDIS_TIMEOUT_MS", 100, least=10, most=1000, unit="ms")),
@@ -147,7 +205,23 @@ class Settings:
                 name for name in CACHES if not (read.switch(_switch_variable(name), default=True) and all_on)
             ),
             hash_secret=_secret(read, "POMNI_HASH_SECRET"),
+            encryption_keys=_encryption_keys(read, "CACHE_ENCRYPTION_KEYS"),
+            debounce=_debounce(read),
         )
+        if read.text("POMNI_ENV") == "production":
+            made.require_secrets()
+        return made
+
+    def require_secrets(self) -> None:
+        """Raises:
+        SettingsError: a cache is on that needs a secret which is not set.
+        """
+        for cache in NEEDS:
+            why = self.why_off(cache)
+            if why.endswith("is not set") and self.redis_url:
+                raise SettingsError(
+                    why.split()[0], None, f"{SECRETS[why.split()[0]]}; or {_switch_variable(cache)}=off"
+                )
 
 
 def _ttl_variable(cache: str) -> str:
@@ -162,10 +236,35 @@ def _secret(read: Reader, name: str) -> bytes:
     value = read.text(name)
     if not value:
         return b""
-    try:
-        secret = base64.b64decode(value, validate=True)
-    except ValueError:  # binascii.Error is one; letters beyond ASCII raise another
-        secret = b""
+    secret = _from_base64(value)
     if len(secret) < 32:
-        raise SettingsError(name, "(not shown)", "base64 of at least 32 random bytes")
+        raise SettingsError(name, "(not shown)", SECRETS[name])
     return secret
+
+
+def _encryption_keys(read: Reader, name: str) -> tuple[tuple[str, bytes], ...]:
+    keys: dict[str, bytes] = {}
+    for part in read.text(name).split(","):
+        key_id, _, encoded = part.strip().partition(":")
+        if not part.strip():
+            continue
+        key = _from_base64(encoded)
+        if re.fullmatch(r"[A-Za-z0-9_-]{1,8}", key_id) is None or len(key) != 32 or key_id in keys:
+            raise SettingsError(name, "(not shown)", SECRETS[name])
+        keys[key_id] = key
+    return tuple(keys.items())
+
+
+def _from_base64(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError:  # binascii.Error is one; letters beyond ASCII raise another
+        return b""
+
+
+def _debounce(read: Reader) -> Debounce:
+    quiet, short, longest = (
+        timedelta(seconds=read.decimal(name, default, least=least, most=most, unit="seconds"))
+        for name, (least, most, default) in DEBOUNCE_SECONDS.items()
+    )
+    return Debounce(quiet, short, longest)

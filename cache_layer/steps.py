@@ -6,8 +6,8 @@ blocking or not. psycopg (`generators.py` and `waiting.py`) and httpx (`auth_flo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -27,17 +27,25 @@ class Command(msgspec.Struct, frozen=True, gc=False):
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """One script, all of whose keys are in one slot; the reply is sent back."""
+    """One script, all of whose keys are in one slot; the reply is sent back.
+
+    Attributes:
+        cache: on whose behalf, for the statistics.
+    """
 
     script: Script
     keys: tuple[str, ...]
     args: tuple[Argument, ...] = ()
+    cache: str = ""
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Commands sent together, not as a transaction; the list of their replies is sent back."""
+    """Sent together in one round trip, not as a transaction; the list of the replies is sent back.
 
-    commands: tuple[Command, ...]
+    Where the reply to one of them is an error, `Unavailable` stands in its place; the others count all the same.
+    """
+
+    steps: tuple[Command | Call, ...]
 
 
 class Pause(msgspec.Struct, frozen=True, gc=False):
@@ -73,6 +81,66 @@ class Load(msgspec.Struct, frozen=True):
 Step: TypeAlias = Command | Call | Batch | Pause | Load
 Steps: TypeAlias = Generator[Step, Any, T]
 """Steps that end in a `T`. A step on Redis may have `Unavailable` thrown in."""
+
+
+class Begun(Generic[T]):
+    """Steps that have been taken as far as they go without waiting for anything.
+
+    Attributes:
+        step: what they wish next; None when they have ended, in `value`.
+    """
+
+    def __init__(self, steps: Steps[T]) -> None:
+        self._steps = steps
+        self.step: Step | None = None
+        self._value: T | None = None
+        self.go_on(None)
+
+    @property
+    def value(self) -> T:
+        assert self.step is None
+        return cast(T, self._value)
+
+    @property
+    def lease(self) -> Lease | None:
+        """What others wait for, where these steps were given it and are about to load."""
+        return self.step.lease if isinstance(self.step, Load) else None
+
+    def go_on(self, reply: Any) -> None:
+        """Send the reply to their step, or throw it in when it is an exception."""
+        try:
+            self.step = self._steps.throw(reply) if isinstance(reply, Exception) else self._steps.send(reply)
+        except StopIteration as stop:
+            self.step, self._value = None, stop.value
+
+    def drop(self) -> None:
+        """Take them no further."""
+        self._steps.close()
+
+    def rest(self) -> Steps[T]:
+        """What is still to be done, as steps."""
+        while self.step is not None:
+            try:
+                reply = yield self.step
+            except Exception as error:  # noqa: BLE001  handed on to the steps that it is meant for
+                reply = error
+            self.go_on(reply)
+        return self.value
+
+
+def together(all_begun: Sequence[Begun[Any]]) -> Steps[None]:
+    """Send in one round trip what each of these wishes from Redis next, and take each on with its reply."""
+    asking = [begun for begun in all_begun if isinstance(begun.step, Command | Call)]
+    if not asking:
+        return
+    try:
+        replies = yield Batch(tuple(cast("Command | Call", begun.step) for begun in asking))
+        if len(replies) != len(asking):
+            raise Unavailable("nonsense")
+    except Unavailable as error:
+        replies = [Unavailable(error.reason) for _ in asking]
+    for begun, reply in zip(asking, replies, strict=True):
+        begun.go_on(reply)
 
 
 def ask(step: Command | Call | Batch, understand: Callable[[Any], R]) -> Steps[R]:

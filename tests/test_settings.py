@@ -18,6 +18,7 @@ PRODUCTION = {
     "POMNI_SECRET_KEY": "k" * 50,
     "POMNI_ALLOWED_HOSTS": "admin.pomni.example",
     "POMNI_HASH_SECRET": SECRET,
+    "CACHE_ENCRYPTION_KEYS": f"k1:{SECRET}",
     "DATABASE_URL": "postgresql://u:p@db.example/pomni",
     "REDIS_URL": "rediss://:p@redis.example:6380/0",
     "QDRANT_URL": "https://qdrant.example",

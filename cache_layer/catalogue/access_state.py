@@ -12,6 +12,7 @@ from cache_layer.keys import Keys
 from cache_layer.metrics import Counts
 from cache_layer.settings import Settings
 from cache_layer.shapes.value import Value
+from cache_layer.switches import Switches
 
 Reason: TypeAlias = Literal["subscription", "trial", "none"]
 
@@ -84,7 +85,7 @@ class AccessState(msgspec.Struct, frozen=True, array_like=True):
         return self.subscription_until if self.reason == "subscription" else self.trial_until
 
 
-def access_state(keys: Keys, counts: Counts, settings: Settings) -> Value[AccessState]:
+def access_state(keys: Keys, counts: Counts, settings: Settings, switches: Switches) -> Value[AccessState]:
     """A grant lives for its TTL and never past its own end; a "no access" for five seconds at most (G1)."""
     return Value(
         "access_state",
@@ -94,5 +95,5 @@ def access_state(keys: Keys, counts: Counts, settings: Settings) -> Value[Access
         ttl=lambda state: settings.ttls["access_state"] if state.has_access else settings.deny_ttl,
         deadline=lambda state: state.granted_until,
         load_at_most=LOAD_AT_MOST,
-        on=settings.is_on("access_state"),
+        switch=switches.of("access_state"),
     )

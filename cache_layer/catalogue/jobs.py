@@ -12,6 +12,7 @@ from cache_layer.keys import Keys
 from cache_layer.metrics import Counts
 from cache_layer.settings import Settings
 from cache_layer.shapes.mirror import Mirror
+from cache_layer.switches import Switches
 
 JobState: TypeAlias = Literal["queued", "running", "ok", "partial", "failed", "canceling", "canceled"]
 
@@ -68,7 +69,7 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     workers: tuple[WorkerView, ...] = ()
 
 
-def summaries_job(keys: Keys, counts: Counts, settings: Settings) -> Mirror[JobSnapshot]:
+def summaries_job(keys: Keys, counts: Counts, settings: Settings, switches: Switches) -> Mirror[JobSnapshot]:
     return Mirror(
         "summaries_job",
         Codec(Entry[JobSnapshot], version=1),
@@ -76,5 +77,5 @@ def summaries_job(keys: Keys, counts: Counts, settings: Settings) -> Mirror[JobS
         counts,
         revision=lambda snapshot: snapshot.revision,
         ttl=settings.ttls["summaries_job"],
-        on=settings.is_on("summaries_job"),
+        switch=switches.of("summaries_job"),
     )

@@ -18,9 +18,9 @@ class AsyncAccessState:
 
     async def get(self, user_id: int, *, load: Callable[[int], Awaitable[AccessState]]) -> AccessState:
         """The person's access now, from Redis or else from `load(user_id)`, whose exception is the only one raised."""
-        if not self._cache.on:
+        if not self._cache.switch.on:
             return await load(user_id)
-        return await self._runner.run_shared(self._cache, user_id, load)
+        return await self._runner.run_shared(self._cache, user_id, lambda: load(user_id))
 
     async def peek(self, user_id: int) -> Peek[AccessState]:
         """What is cached, for people who look; loads nothing."""
@@ -47,9 +47,9 @@ class SyncAccessState:
 
     def get(self, user_id: int, *, load: Callable[[int], AccessState]) -> AccessState:
         """The person's access now, from Redis or else from `load(user_id)`, whose exception is the only one raised."""
-        if not self._cache.on:
+        if not self._cache.switch.on:
             return load(user_id)
-        return self._runner.run_shared(self._cache, user_id, load)
+        return self._runner.run_shared(self._cache, user_id, lambda: load(user_id))
 
     def peek(self, user_id: int) -> Peek[AccessState]:
         """What is cached, for people who look; loads nothing."""

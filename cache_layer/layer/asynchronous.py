@@ -10,9 +10,12 @@ from types import TracebackType
 
 from cache_layer.breaker import CircuitState
 from cache_layer.layer.access_state import AsyncAccessState
-from cache_layer.layer.definitions import FLUSH_EVERY_S, Definitions, Ping
+from cache_layer.layer.definitions import FLUSH_EVERY_S, Definitions, Forgotten, Ping
+from cache_layer.layer.history import AsyncHistory
+from cache_layer.layer.identity import AsyncIdentity
 from cache_layer.layer.jobs import AsyncJobs
 from cache_layer.layer.locks import AsyncLocks
+from cache_layer.layer.turn import Sources, TurnContext, TurnContexts
 from cache_layer.metrics import MinuteStats
 from cache_layer.runners import AsyncRunner
 from cache_layer.settings import Settings
@@ -35,6 +38,9 @@ class CacheLayer:
         self._closing = asyncio.Event()
         self._flushing: asyncio.Task[None] | None = None
         self.access_state = AsyncAccessState(self._definitions.access_state, self._runner)
+        self.identity = AsyncIdentity(self._definitions.identity, self._runner, settings.hash_secret)
+        self.history = AsyncHistory(self._definitions.history, self._runner)
+        self._turns = TurnContexts(self._runner, self.identity, self._definitions.access_state, self.history)
         self.jobs = AsyncJobs(self._definitions.jobs, self._runner)
         self.locks = AsyncLocks(self._definitions.locks, self._runner)
 
@@ -77,6 +83,36 @@ class CacheLayer:
 
     async def ping(self) -> Ping:
         return await self._runner.run(self._definitions.ping())
+
+    async def turn(self, tg_id: int, *, load: Sources, limit: int = 90) -> TurnContext | None:
+        """Who writes, whether they may, and what was said lately: one round trip when it is warm.
+
+        Two the first time a process meets the person. What is not cached is asked of `load`, whose exceptions are the
+        only ones raised. None when `load.identity` knows nobody by this id.
+
+        Args:
+            limit: how many messages of the history, 1 to 120; 0 leaves it out.
+
+        Raises:
+            ValueError: another limit.
+        """
+        return await self._turns.get(tg_id, limit, load)
+
+    async def forget(self, user_id: int, tg_id: int | None = None) -> Forgotten:
+        """Forget everything about a person who was deleted, or whose text must not be stored any more. Never raises.
+
+        For ten minutes nothing of their text enters Redis, whatever any process still believes about them.
+
+        Args:
+            tg_id: where it is known, the cached identity goes too.
+        """
+        self.history.forget_own(user_id)
+        forgotten = await self._runner.run(self._definitions.forget(user_id))
+        self._runner.forget_flight(self._definitions.access_state.key(user_id))
+        self.history.forget_own(user_id)
+        if tg_id is not None:
+            await self.identity.invalidate(tg_id)
+        return forgotten
 
     async def announce(self, topic: str) -> None:
         """Say that something has changed, to whoever shows it. Never raises."""

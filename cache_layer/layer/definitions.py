@@ -10,13 +10,19 @@ from collections.abc import Mapping
 import msgspec
 
 from cache_layer.catalogue.access_state import access_state
+from cache_layer.catalogue.identity import identity
 from cache_layer.catalogue.jobs import summaries_job
 from cache_layer.catalogue.locks import locks
+from cache_layer.catalogue.recent_history import recent_history
 from cache_layer.errors import Unavailable
 from cache_layer.keys import Keys
 from cache_layer.metrics import CHANGED, Counts, Stats
+from cache_layer.person import NOSTORE_FOR
+from cache_layer.scripts import FORGET
+from cache_layer.sealing import Sealer
 from cache_layer.settings import Settings
-from cache_layer.steps import Command, Steps, ask
+from cache_layer.steps import Call, Command, Steps, ask
+from cache_layer.switches import Switches
 
 log = logging.getLogger("cache_layer")
 
@@ -38,6 +44,18 @@ class Ping(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Forgotten(msgspec.Struct, frozen=True):
+    """What was forgotten of a person.
+
+    Attributes:
+        reached: whether Redis carried it out; when not, the process does it as soon as Redis answers.
+        keys: how many keys there were.
+    """
+
+    reached: bool
+    keys: int = 0
+
+
 def _pong(reply: object) -> bool:
     if reply not in (True, b"PONG", "PONG"):
         raise ValueError
@@ -57,9 +75,13 @@ class Definitions:
         self.role = role
         self.keys = Keys(settings.key_prefix)
         self.counts = Counts()
+        self.switches = Switches(settings)
+        self.sealer = Sealer(settings.encryption_keys)
         self.stats = Stats(self.keys)
-        self.access_state = access_state(self.keys, self.counts, settings)
-        self.jobs = summaries_job(self.keys, self.counts, settings)
+        self.access_state = access_state(self.keys, self.counts, settings, self.switches)
+        self.identity = identity(self.keys, self.counts, settings, self.switches)
+        self.history = recent_history(self.keys, self.counts, settings, self.switches, self.sealer)
+        self.jobs = summaries_job(self.keys, self.counts, settings, self.switches)
         self.locks = locks(self.keys, settings)
         self._unlogged: Counter[str] = Counter()
         self._unflushed: Counter[str] = Counter()
@@ -77,6 +99,20 @@ class Definitions:
         except Unavailable:
             version = "?"  # a hosted Redis may refuse INFO
         return Ping(ok=True, latency_ms=latency_ms, version=version)
+
+    def forget(self, user_id: int) -> Steps[Forgotten]:
+        """Forget all text of a person, and whether they have access; store no text of theirs for ten minutes (G5)."""
+        call = Call(
+            FORGET,
+            (self.keys.of("nostore", user_id), *self.history.keys_of(user_id)),
+            (int(NOSTORE_FOR.total_seconds() * 1000),),
+        )
+        try:
+            dropped = yield from ask(call, int)
+        except Unavailable:
+            return Forgotten(reached=False)
+        access = yield from self.access_state.invalidate(user_id)
+        return Forgotten(reached=access.reached, keys=dropped + access.value + access.lease)
 
     def announce(self, topic: str) -> Steps[None]:
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from cache_layer.breaker import CircuitState
 from cache_layer.layer.access_state import SyncAccessState
-from cache_layer.layer.definitions import FLUSH_EVERY_S, Definitions, Ping
+from cache_layer.layer.definitions import FLUSH_EVERY_S, Definitions, Forgotten, Ping
+from cache_layer.layer.history import SyncHistory
+from cache_layer.layer.identity import SyncIdentity
 from cache_layer.layer.jobs import SyncJobs
 from cache_layer.layer.locks import SyncLocks
 from cache_layer.layer.statistics import SyncStats
@@ -23,6 +25,8 @@ class SyncCacheLayer:
         self._definitions = Definitions(settings, role)
         self._runner = SyncRunner(client)
         self.access_state = SyncAccessState(self._definitions.access_state, self._runner)
+        self.identity = SyncIdentity(self._definitions.identity, self._runner, settings.hash_secret)
+        self.history = SyncHistory(self._definitions.history, self._runner)
         self.jobs = SyncJobs(self._definitions.jobs, self._runner)
         self.locks = SyncLocks(self._definitions.locks, self._runner)
         self.stats = SyncStats(self._definitions.stats, self._runner)
@@ -51,6 +55,19 @@ class SyncCacheLayer:
 
     def ping(self) -> Ping:
         return self._runner.run(self._definitions.ping())
+
+    def forget(self, user_id: int, tg_id: int | None = None) -> Forgotten:
+        """Forget everything about a person who was deleted, or whose text must not be stored any more. Never raises.
+
+        For ten minutes nothing of their text enters Redis, whatever any process still believes about them.
+
+        Args:
+            tg_id: where it is known, the cached identity goes too.
+        """
+        forgotten = self._runner.run(self._definitions.forget(user_id))
+        if tg_id is not None:
+            self.identity.invalidate(tg_id)
+        return forgotten
 
     def announce(self, topic: str) -> None:
         """Say that something has changed, to whoever shows it. Never raises."""

@@ -15,14 +15,13 @@ from redis.exceptions import NoScriptError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from cache_layer.errors import Unavailable
-from cache_layer.runners.circuit import Circuit
+from cache_layer.runners.circuit import Circuit, words
 from cache_layer.runners.connections import Connections
 from cache_layer.settings import Settings
 from cache_layer.shapes.value import WAIT_AT_MOST_S, Value
-from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Step, Steps
+from cache_layer.steps import Batch, Begun, Call, Command, Lease, Load, Pause, Step, Steps
 
 T = TypeVar("T")
-S = TypeVar("S", bound=int | str)
 
 _GO_YOURSELF = object()
 
@@ -108,13 +107,23 @@ class AsyncRunner(Circuit):
             except Exception as caught:  # noqa: BLE001  thrown into the steps, which decide
                 error = caught
 
-    async def run_shared(self, cache: Value[T], subject: S, load: Callable[[S], Awaitable[T]]) -> T:
+    async def run_shared(
+        self, cache: Value[T], subject: int | str, load: Callable[[], Awaitable[T]], begun: Begun[T] | None = None
+    ) -> T:
         """`cache.get`, for a subject that others in this process may be asking for at this moment: they get one answer.
 
         If the one who went is cancelled, one of the waiting goes in its place.
+
+        Args:
+            begun: a `cache.get` on its way already. It goes on in any case if it holds the lease that others wait for.
         """
+        if begun is not None and begun.step is None:
+            return begun.value
         key = cache.key(subject)
-        while (flight := self._flights.get(key)) is not None:
+        while (begun is None or begun.lease is None) and (flight := self._flights.get(key)) is not None:
+            if begun is not None:
+                begun.drop()
+                begun = None
             seat: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             flight.seats.append(seat)
             try:
@@ -123,7 +132,7 @@ class AsyncRunner(Circuit):
             except TimeoutError:
                 if not seat.done() or seat.cancelled():
                     cache.joined(loaded=True)
-                    return await self.run(cache.straight(), lambda: load(subject))
+                    return await self.run(cache.straight(), load)
                 answer = seat.result()  # it came in the same instant
             if answer is not _GO_YOURSELF:
                 cache.joined(loaded=flight.loaded)
@@ -134,11 +143,11 @@ class AsyncRunner(Circuit):
 
         def go() -> Awaitable[T]:
             own.loaded = True
-            return load(subject)
+            return load()
 
         outcome: Any = _GO_YOURSELF
         try:
-            value = await self.run(cache.get(subject), go)
+            value = await self.run(cache.get(subject) if begun is None else begun.rest(), go)
             outcome = value
         except Exception as error:
             outcome = _Raised(error)
@@ -195,6 +204,8 @@ class AsyncRunner(Circuit):
         if self._closed or not (self.breaker.allows or probing):
             self._not_done(step)
             raise Unavailable("circuit open")
+        if self._is_owed(step):
+            raise Unavailable("owed")
         sent_at: float | None = None
         try:
             async with asyncio.timeout(self._timeout_s), self._slots:
@@ -220,15 +231,24 @@ class AsyncRunner(Circuit):
             assert self._connections is not None
             execute = self._connections.execute
             try:
-                return await execute("EVALSHA", step.script.sha, len(step.keys), *step.keys, *step.args)
+                return await execute(*words(step))
             except NoScriptError:
-                return await execute("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
+                return await execute(*words(step, whole=True))
         if isinstance(step, Command):
             return await client.execute_command(*step.args)
-        async with client.pipeline(transaction=False) as pipeline:
-            for command in step.commands:
-                pipeline.execute_command(*command.args)
-            return await pipeline.execute()
+        if all(isinstance(one, Command) for one in step.steps):
+            async with client.pipeline(transaction=False) as pipeline:
+                for command in step.steps:
+                    pipeline.execute_command(*words(command))
+                return self._replies(step, await pipeline.execute(raise_on_error=False))
+        assert self._connections is not None
+        replies = await self._connections.execute_many([words(one) for one in step.steps])
+        forgotten = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if forgotten:
+            again = await self._connections.execute_many([words(step.steps[n], whole=True) for n in forgotten])
+            for n, reply in zip(forgotten, again, strict=True):
+                replies[n] = reply
+        return self._replies(step, replies)
 
     def _start_probing(self) -> None:
         if self._client is not None:
@@ -239,6 +259,7 @@ class AsyncRunner(Circuit):
 
     async def _undo(self) -> None:
         try:
+            await self._deliver()
             while self._doubts:
                 call = self._doubts.popleft()
                 try:
@@ -246,12 +267,11 @@ class AsyncRunner(Circuit):
                 except Unavailable:
                     self._doubts.append(call)
                     return
-            await self._deliver()
         finally:
             self._undoing = False
 
     async def _deliver(self, *, probing: bool = False) -> None:
-        for call in tuple(self._owed.values()):
+        for call in self._owed_calls():
             try:
                 await self._perform(call, probing=probing)
             except Unavailable:

@@ -9,6 +9,7 @@ is not, and a failed or cancelled call closes it, so that no reply reaches the w
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -40,6 +41,23 @@ class Connections:
             raise
         self._free.append(connection)
         return reply
+
+    async def execute_many(self, commands: Sequence[tuple[str | bytes | int | float, ...]]) -> list[Any]:
+        """Send all of them at once and read their replies; a `ResponseError` stands in its place among them."""
+        connection = await self._take()
+        replies: list[Any] = []
+        try:
+            await connection.send_packed_command(connection.pack_commands(commands))
+            for _ in commands:
+                try:
+                    replies.append(await connection.read_response())
+                except ResponseError as error:
+                    replies.append(error)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        self._free.append(connection)
+        return replies
 
     async def close(self) -> None:
         while self._free:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast
 
 import redis
 from redis.exceptions import NoScriptError
 
 from cache_layer.errors import Unavailable
-from cache_layer.runners.circuit import Circuit
+from cache_layer.runners.circuit import Circuit, words
 from cache_layer.runners.heart import Beat, Heart
 from cache_layer.shapes.value import WAIT_AT_MOST_S, Value
-from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Step, Steps
+from cache_layer.steps import Argument, Batch, Call, Command, Lease, Load, Pause, Step, Steps
 
 T = TypeVar("T")
-S = TypeVar("S", bound=int | str)
 
 SyncClient: TypeAlias = redis.Redis
 
@@ -71,7 +70,7 @@ class SyncRunner(Circuit):
             except Exception as caught:  # noqa: BLE001  thrown into the steps, which decide
                 error = caught
 
-    def run_shared(self, cache: Value[T], subject: S, load: Callable[[S], T]) -> T:
+    def run_shared(self, cache: Value[T], subject: int | str, load: Callable[[], T]) -> T:
         """`cache.get`, for a subject that other threads may be asking for at this moment: they get one answer."""
         key = cache.key(subject)
         while True:
@@ -82,7 +81,7 @@ class SyncRunner(Circuit):
                     break
             if not flight.landed.wait(WAIT_AT_MOST_S):
                 cache.joined(loaded=True)
-                return self.run(cache.straight(), lambda: load(subject))
+                return self.run(cache.straight(), load)
             if flight.error is not None and not isinstance(flight.error, Exception):
                 continue  # its thread was ended: this one goes in its place
             cache.joined(loaded=flight.loaded)
@@ -92,7 +91,7 @@ class SyncRunner(Circuit):
 
         def go() -> T:
             own.loaded = True
-            return load(subject)
+            return load()
 
         try:
             own.value = self.run(cache.get(subject), go)
@@ -134,6 +133,8 @@ class SyncRunner(Circuit):
         if not (self.breaker.allows or probing):
             self._not_done(step)
             raise Unavailable("circuit open")
+        if self._is_owed(step):
+            raise Unavailable("owed")
         began = time.monotonic()
         try:
             reply = self._send(self._client, step)
@@ -145,21 +146,31 @@ class SyncRunner(Circuit):
     def _send(self, client: redis.Redis, step: Command | Call | Batch) -> Any:
         if isinstance(step, Call):
             try:
-                return client.execute_command("EVALSHA", step.script.sha, len(step.keys), *step.keys, *step.args)
+                return client.execute_command(*words(step))
             except NoScriptError:
-                return client.execute_command("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
+                return client.execute_command(*words(step, whole=True))
         if isinstance(step, Command):
             return client.execute_command(*step.args)
+        replies = self._send_together(client, [words(one) for one in step.steps])
+        forgotten = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if forgotten:
+            again = self._send_together(client, [words(step.steps[n], whole=True) for n in forgotten])
+            for n, reply in zip(forgotten, again, strict=True):
+                replies[n] = reply
+        return self._replies(step, replies)
+
+    def _send_together(self, client: redis.Redis, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
         with client.pipeline(transaction=False) as pipeline:
-            for command in step.commands:
-                pipeline.execute_command(*command.args)
-            return pipeline.execute()
+            for command in commands:
+                pipeline.execute_command(*command)
+            return pipeline.execute(raise_on_error=False)
 
     def _start_undoing(self) -> None:
         self.heart.after(0, self._undo)
 
     def _undo(self) -> None:
         try:
+            self._deliver()
             while self._doubts:
                 call = self._doubts.popleft()
                 try:
@@ -167,7 +178,6 @@ class SyncRunner(Circuit):
                 except Unavailable:
                     self._doubts.append(call)
                     return
-            self._deliver()
         finally:
             self._undoing = False
 
@@ -176,7 +186,7 @@ class SyncRunner(Circuit):
             self.heart.after(self.breaker.next_pause(), self._probe)
 
     def _deliver(self, *, probing: bool = False) -> None:
-        for call in tuple(self._owed.values()):
+        for call in self._owed_calls():
             try:
                 self._perform(call, probing=probing)
             except Unavailable:

@@ -13,6 +13,7 @@ from cache_layer.keys import Keys
 from cache_layer.metrics import Counts, Event
 from cache_layer.scripts import MIRROR_PUT
 from cache_layer.steps import Call, Command, Load, Steps, ask
+from cache_layer.switches import Switch
 
 T = TypeVar("T")
 
@@ -34,10 +35,10 @@ class Mirror(Generic[T]):
         *,
         revision: Callable[[T], int],
         ttl: timedelta,
-        on: bool,
+        switch: Switch,
     ) -> None:
         self.name = name
-        self.on = on
+        self._switch = switch
         self._codec = codec
         self._keys = keys
         self._counts = counts
@@ -49,11 +50,12 @@ class Mirror(Generic[T]):
 
     def put(self, subject: int | str, value: T) -> Steps[bool]:
         """Store it unless something newer is there. False as well when Redis cannot be reached."""
-        if not self.on:
+        if not self._switch.on:
             return False
-        data = self._codec.encode(subject, value, stored_ms=int(time.time() * 1000), deadline_ms=None)
+        key = self.key(subject)
+        data = self._codec.encode(key, subject, value, stored_ms=int(time.time() * 1000))
         try:
-            stored = yield Call(MIRROR_PUT, (self.key(subject),), (self._revision(value), data, self._ttl_ms))
+            stored = yield Call(MIRROR_PUT, (key,), (self._revision(value), data, self._ttl_ms), self.name)
         except Unavailable:
             self._count("error")
             return False
@@ -62,15 +64,16 @@ class Mirror(Generic[T]):
 
     def get(self, subject: int | str) -> Steps[T | None]:
         """The copy, or else the row, which is then mirrored; None when there is no such row."""
-        reached = self.on
-        if self.on:
+        key = self.key(subject)
+        reached = self._switch.on
+        if self._switch.on:
             try:
                 entry = yield from ask(
-                    Command(("HGET", self.key(subject), "data")),
-                    lambda raw: None if raw is None else self._codec.decode(subject, raw),
+                    Command(("HGET", key, "data")),
+                    lambda raw: None if raw is None else self._codec.decode(key, subject, raw),
                 )
             except EntryRejected:
-                self._count("error")
+                self._count("rejected")
                 self._count("miss")
             except Unavailable:
                 self._count("error")

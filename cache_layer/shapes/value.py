@@ -17,12 +17,13 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from cache_layer.codecs import Codec, Entry
+from cache_layer.codecs import Codec
 from cache_layer.errors import EntryRejected, Unavailable
 from cache_layer.keys import Keys
 from cache_layer.metrics import Counts, Event
 from cache_layer.scripts import LEASE_RELEASE, LEASE_RENEW, VALUE_DROP, VALUE_FILL, VALUE_READ
 from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Steps, ask
+from cache_layer.switches import Switch
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ _origin = secrets.token_hex(6)
 _numbers = count()
 
 
-def _token() -> str:
+def new_token() -> str:
     """A lease token that no other call has, in whatever process.
 
     The process id is in it because forked workers inherit origin and numbers: two of them once drew the same token, and
@@ -77,10 +78,28 @@ class Peek(msgspec.Struct, Generic[T], frozen=True):
     ttl_s: float | None = None
 
 
+class Found(msgspec.Struct, Generic[T], frozen=True):
+    """A value that Redis had, and that may be believed."""
+
+    value: T
+
+
 class Held(msgspec.Struct, frozen=True):
     """A lease that this call was given."""
 
     token: str
+
+
+class Filled(msgspec.Struct, Generic[T], frozen=True):
+    """What a load ended in.
+
+    Attributes:
+        accepted: False when it was invalidated meanwhile, so that it must be loaded again.
+        value: what the caller gets; what others added while it was loaded is in it.
+    """
+
+    accepted: bool
+    value: T
 
 
 class Value(Generic[T]):
@@ -91,7 +110,7 @@ class Value(Generic[T]):
         ttl: how long this value may be kept; zero or less keeps nothing.
         deadline: when this value stops being true by itself, or None (G1).
         load_at_most: how long the lease of one load is renewed.
-        on: False goes straight to the source, without a look at Redis.
+        switch: off goes straight to the source, without a look at Redis.
         clock: seconds since 1970.
     """
 
@@ -103,13 +122,13 @@ class Value(Generic[T]):
         counts: Counts,
         *,
         ttl: Callable[[T], timedelta],
-        deadline: Callable[[T], datetime | None],
+        deadline: Callable[[T], datetime | None] = lambda _: None,
         load_at_most: timedelta,
-        on: bool,
+        switch: Switch,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
-        self.on = on
+        self.switch = switch
         self._codec = codec
         self._keys = keys
         self._counts = counts
@@ -126,18 +145,19 @@ class Value(Generic[T]):
 
         Never raises `Unavailable`: where Redis cannot be used, the source is asked.
         """
-        if not self.on:
+        if not self.switch.on:
             return (yield from self.straight())
         for lap in range(LAPS):
             found = yield from self._look(subject, first=lap == 0)
-            if isinstance(found, Entry):
+            if isinstance(found, Found):
                 return found.value
             if found is None:
                 return (yield from self.straight())
             started = self._clock()
             value = yield from self._load(self._lease(subject, found.token))
-            if (yield from self._fill(subject, found.token, value, started)) or lap == LAPS - 1:
-                return value
+            filled = yield from self._fill(subject, found.token, value, started)
+            if filled.accepted or lap == LAPS - 1:
+                return filled.value
             if self._clock() - started > self._load_at_most_s:
                 # Its lease had ended by itself: a source as slow as this one is not asked three times over.
                 return value
@@ -153,17 +173,17 @@ class Value(Generic[T]):
 
     def peek(self, subject: int | str) -> Steps[Peek[T]]:
         """What is there now, for people who look; changes nothing."""
-        if not self.on:
+        if not self.switch.on:
             return Peek("off")
         key = self.key(subject)
         try:
             raw, left_ms = yield from ask(Batch((Command(("GET", key)), Command(("PTTL", key)))), _bytes_and_ms)
-            entry = self._believe(subject, raw) if raw is not None else None
+            entry = self._codec.decode(key, subject, raw) if raw is not None else None
         except Unavailable:
             return Peek("unreachable")
         except EntryRejected:
             entry = None
-        if entry is None:
+        if entry is None or self._is_over(entry.deadline_ms):
             return Peek("absent")
         age_s = max(self._clock() - entry.stored_ms / 1000, 0.0)
         return Peek("hit", entry.value, age_s, max(left_ms, 0) / 1000)
@@ -173,49 +193,100 @@ class Value(Generic[T]):
 
         Works also where this process has the cache switched off: another may have it on.
         """
-        key = self.key(subject)
-        try:
-            values, leases = yield from ask(Call(VALUE_DROP, (key, _lease_key(key))), _two_numbers)
-        except Unavailable:
-            return Invalidated(reached=False)
-        return Invalidated(reached=True, value=bool(values), lease=bool(leases))
+        return (yield from drop(self._drop_call(subject)))
 
-    def _look(self, subject: int | str, *, first: bool) -> Steps[Entry[T] | Held | None]:
-        """The entry; or the lease to fill it; or None, after a bounded wait for somebody else's load or without Redis.
+    # What the shapes that are built on this one do differently: how they ask, and how they understand.
+
+    def _read_call(self, subject: int | str, token: str, rejected: bytes | None) -> Call:
+        """Answered with the value, 1 for the lease, 0 for "wait", or 2 where nothing may be stored.
+
+        Args:
+            rejected: what an earlier reply held that could not be believed; dropped if it is still there.
+        """
+        key = self.key(subject)
+        args = (token, LEASE_MS) if rejected is None else (token, LEASE_MS, rejected)
+        return Call(VALUE_READ, (key, f"{key}:lease"), args, self.name)
+
+    def _understand(self, subject: int | str, reply: Any) -> Found[T] | None:
+        """What a reply to `_read_call` other than a number says; None when it is true no longer.
+
+        Raises:
+            EntryRejected: there is something that cannot be read as the value.
+        """
+        entry = self._codec.decode(self.key(subject), subject, reply)
+        return None if self._is_over(entry.deadline_ms) else Found(entry.value)
+
+    def _identify(self, reply: Any) -> bytes:
+        """Of a reply that was rejected, what tells the script that it is the same one."""
+        if not isinstance(reply, bytes):
+            raise Unavailable("nonsense")
+        return reply
+
+    def _fill_call(self, subject: int | str, token: str, entry: bytes, ttl_ms: int) -> Call:
+        """Answered with 0 when it was refused."""
+        key = self.key(subject)
+        return Call(VALUE_FILL, (key, f"{key}:lease"), (token, entry, ttl_ms), self.name)
+
+    def _filled(self, subject: int | str, value: T, reply: Any) -> Filled[T]:
+        return Filled(accepted=reply != 0, value=value)
+
+    def _drop_call(self, subject: int | str) -> Call:
+        """Answered with two numbers: values dropped, leases dropped."""
+        key = self.key(subject)
+        return Call(VALUE_DROP, (key, f"{key}:lease"), (), self.name)
+
+    def _lease(self, subject: int | str, token: str) -> Lease:
+        key = self.key(subject)
+        lease = f"{key}:lease"
+        return Lease(
+            RENEW_EVERY_S,
+            self._load_at_most_s,
+            renew=lambda: _yes(Call(LEASE_RENEW, (lease,), (token, LEASE_MS), self.name)),
+            abandon=lambda: _yes(Call(LEASE_RELEASE, (key, lease), (token,), self.name)),
+        )
+
+    # What they share.
+
+    def _look(self, subject: int | str, *, first: bool) -> Steps[Found[T] | Held | None]:
+        """The value; or the lease to fill it; or None, after a bounded wait for somebody else's load or without Redis.
 
         Args:
             first: whether this is the read's first look, which counts as what it finds first.
         """
-        key = self.key(subject)
-        keys = (key, _lease_key(key))
-        token = _token()
-        args: tuple[str | bytes | int, ...] = (token, LEASE_MS)
+        token = new_token()
+        rejected: bytes | None = None
+        rejections = 0
         counted = not first
-        rejected = 0
         waited = began = 0.0
         pause = FIRST_POLL_S
         try:
             while True:
-                reply = yield Call(VALUE_READ, keys, args)
-                if isinstance(reply, bytes):
+                reply = yield self._read_call(subject, token, rejected)
+                if not isinstance(reply, int):
                     try:
-                        entry = self._believe(subject, reply)
+                        found = self._understand(subject, reply)
                     except EntryRejected:
-                        self._count("error")
-                    else:
-                        if entry is not None:
-                            if not counted:
-                                self._count("hit")
-                            return entry
-                    rejected += 1
-                    if rejected == REJECTED_AT_MOST:
+                        self._count("rejected")
+                        found = None
+                    except Exception:  # noqa: BLE001  whatever the nonsense did to the code that reads it
+                        raise Unavailable("nonsense") from None
+                    if found is not None:
+                        if not counted:
+                            self._count("hit")
+                        return found
+                    rejections += 1
+                    if rejections == REJECTED_AT_MOST:
                         raise Unavailable("nonsense")
-                    args = (token, LEASE_MS, reply)
+                    rejected = self._identify(reply)
                     continue
                 if reply == 1:
                     if not counted:
                         self._count("miss")
                     return Held(token)
+                if reply == 2:
+                    if not counted:
+                        self._count("bypass")
+                    return None
                 if reply != 0:
                     raise Unavailable("nonsense")
                 if not counted:
@@ -228,19 +299,15 @@ class Value(Generic[T]):
                 pause = min(pause * 2, LONGEST_POLL_S) * random.uniform(0.5, 1.0)  # noqa: S311  jitter
                 yield Pause(pause)
                 waited += pause
-                args = (token, LEASE_MS)
+                rejected = None
         except Unavailable:
             self._count("error")
             if not counted:
                 self._count("fallback")
             return None
 
-    def _believe(self, subject: int | str, raw: bytes) -> Entry[T] | None:
-        """The entry, or None when its deadline has passed."""
-        entry = self._codec.decode(subject, raw)
-        if entry.deadline_ms is not None and entry.deadline_ms <= self._clock() * 1000:
-            return None
-        return entry
+    def _is_over(self, deadline_ms: int | None) -> bool:
+        return deadline_ms is not None and deadline_ms <= self._clock() * 1000
 
     def _load(self, lease: Lease | None) -> Steps[T]:
         try:
@@ -253,46 +320,42 @@ class Value(Generic[T]):
         self._count("load")
         return value
 
-    def _lease(self, subject: int | str, token: str) -> Lease:
-        key = self.key(subject)
-        return Lease(
-            RENEW_EVERY_S,
-            self._load_at_most_s,
-            renew=lambda: _yes(Call(LEASE_RENEW, (_lease_key(key),), (token, LEASE_MS))),
-            abandon=lambda: _yes(Call(LEASE_RELEASE, (key, _lease_key(key)), (token,))),
-        )
-
-    def _fill(self, subject: int | str, token: str, value: T, started: float) -> Steps[bool]:
-        """Store the value; False when it must be loaded again because it was invalidated meanwhile.
-
-        The time to live counts from the start of the load, since that is how old the answer may be.
-        """
+    def _fill(self, subject: int | str, token: str, value: T, started: float) -> Steps[Filled[T]]:
+        """Store the value. The time to live counts from the start of the load, since that is how old it may be."""
         now = self._clock()
         deadline = self._deadline(value)
         left_s = self._ttl(value).total_seconds() - max(now - started, 0.0)
         if deadline is not None:
             left_s = min(left_s, deadline.timestamp() - now)
         entry = self._codec.encode(
+            self.key(subject),
             subject,
             value,
             stored_ms=int(started * 1000),
             deadline_ms=None if deadline is None else int(deadline.timestamp() * 1000),
         )
-        key = self.key(subject)
         try:
-            accepted = yield Call(VALUE_FILL, (key, _lease_key(key)), (token, entry, max(int(left_s * 1000), 0)))
+            filled = yield from ask(
+                self._fill_call(subject, token, entry, max(int(left_s * 1000), 0)),
+                lambda reply: self._filled(subject, value, reply),
+            )
         except Unavailable:
             self._count("error")
-            return True
-        self._count("fill" if accepted == 1 else "fill_refused")
-        return bool(accepted == 1)
+            return Filled(accepted=True, value=value)
+        self._count("fill" if filled.accepted else "fill_refused")
+        return filled
 
     def _count(self, event: Event) -> None:
         self._counts.add(self.name, event)
 
 
-def _lease_key(key: str) -> str:
-    return f"{key}:lease"
+def drop(call: Call) -> Steps[Invalidated]:
+    """Carry out a script that drops a value and its lease, and tell what it did."""
+    try:
+        values, leases = yield from ask(call, _two_numbers)
+    except Unavailable:
+        return Invalidated(reached=False)
+    return Invalidated(reached=True, value=bool(values), lease=bool(leases))
 
 
 def _two_numbers(reply: Any) -> tuple[int, int]:

@@ -9,9 +9,9 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from cache_layer.errors import SettingsError
 from pomni_admin import env
@@ -33,6 +33,7 @@ class Secrets:
 
     secret_key: str
     hash_secret: str
+    encryption_keys: str
     passwords: Mapping[str, str]
 
 
@@ -91,24 +92,23 @@ class Folder:
     def secrets(self) -> Secrets:
         """Those of earlier starts, or new ones."""
         file = self.path / "secrets.json"
-        if file.exists():
-            return Secrets(**json.loads(file.read_text()))
-        made = Secrets(
-            secret_key=secrets.token_urlsafe(64),
-            hash_secret=base64.b64encode(secrets.token_bytes(32)).decode(),
-            passwords={name: readable_password() for name in SIGN_INS},
+        made = asdict(
+            Secrets(
+                secret_key=secrets.token_urlsafe(64),
+                hash_secret=base64.b64encode(secrets.token_bytes(32)).decode(),
+                encryption_keys="k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+                passwords={name: readable_password() for name in SIGN_INS},
+            )
         )
-        unfinished = file.with_suffix(".new")
-        unfinished.unlink(missing_ok=True)
-        unfinished.touch(mode=0o600)
-        content: dict[str, Any] = {
-            "secret_key": made.secret_key,
-            "hash_secret": made.hash_secret,
-            "passwords": dict(made.passwords),
-        }
-        unfinished.write_text(json.dumps(content, indent=1))
-        unfinished.replace(file)
-        return made
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        if kept.keys() != made.keys():  # none yet, or those of an older release, which had fewer
+            kept = made | kept
+            unfinished = file.with_suffix(".new")
+            unfinished.unlink(missing_ok=True)
+            unfinished.touch(mode=0o600)
+            unfinished.write_text(json.dumps(kept, indent=1))
+            unfinished.replace(file)
+        return Secrets(**kept)
 
 
 def readable_password() -> str:
@@ -133,6 +133,7 @@ def environment(base: Mapping[str, str], kept: Secrets, urls: Mapping[str, str])
     defaults = {
         "POMNI_SECRET_KEY": kept.secret_key,
         "POMNI_HASH_SECRET": kept.hash_secret,
+        "CACHE_ENCRYPTION_KEYS": kept.encryption_keys,
         "OFFLINE_LLM_DELAY_MS": OFFLINE_DELAY_MS,
         "DAILY_SUMMARIES_BATCH_SIZE": BATCH_SIZE,
         "PYTHONUNBUFFERED": "1",

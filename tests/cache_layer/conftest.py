@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 import pytest_asyncio
@@ -13,6 +14,11 @@ import redis
 from cache_layer import CacheLayer, Settings, SyncCacheLayer
 from pomni_admin.demo.servers import Valkey
 from tests.cache_layer.source import Source
+
+
+class Secrets(TypedDict):
+    hash_secret: bytes
+    encryption_keys: tuple[tuple[str, bytes], ...]
 
 
 def sync_client(url: str, timeout_s: float = 0.1) -> redis.Redis:
@@ -24,9 +30,13 @@ def sync_client(url: str, timeout_s: float = 0.1) -> redis.Redis:
     )
 
 
+SECRETS: Secrets = {"hash_secret": b"h" * 32, "encryption_keys": (("k1", b"e" * 32),)}
+"""What caches of text need: `Settings(redis_url=…, **SECRETS)`."""
+
+
 @pytest.fixture
 def settings(valkey: Valkey) -> Settings:
-    return Settings(redis_url=valkey.url)
+    return Settings(redis_url=valkey.url, **SECRETS)
 
 
 @pytest.fixture

@@ -62,23 +62,23 @@ def test_people_do_not_share_a_handle() -> None:
 
 @pytest.mark.parametrize("state", [granted("месяц"), denied(), AccessState.decide(now=datetime.now(UTC))])
 def test_an_access_state_comes_back_as_it_went(state: AccessState) -> None:
-    raw = CODEC.encode(42, state, stored_ms=1, deadline_ms=2)
-    assert CODEC.decode(42, raw) == Entry(1, 42, 1, 2, state)
+    raw = CODEC.encode("k", 42, state, stored_ms=1, deadline_ms=2)
+    assert CODEC.decode("k", 42, raw) == Entry(1, 42, 1, 2, state)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_entry_or_rejected(raw: bytes) -> None:
     with pytest.raises(EntryRejected):
-        CODEC.decode(42, raw)
+        CODEC.decode("k", 42, raw)
 
 
 @given(st.data())
 def test_a_damaged_entry_is_an_entry_or_rejected_and_raises_nothing_else(data: st.DataObject) -> None:
-    raw = bytearray(CODEC.encode(42, granted(), stored_ms=1, deadline_ms=2))
+    raw = bytearray(CODEC.encode("k", 42, granted(), stored_ms=1, deadline_ms=2))
     for _ in range(data.draw(st.integers(1, 3))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(EntryRejected):
-        CODEC.decode(42, bytes(raw))
+        CODEC.decode("k", 42, bytes(raw))
 
 
 @given(

@@ -17,7 +17,7 @@ import pytest
 import cache_layer.shapes.value
 from cache_layer import AccessState, CacheLayer, Settings, SyncCacheLayer
 from cache_layer.scripts import VALUE_DROP
-from cache_layer.shapes.value import _token
+from cache_layer.shapes.value import new_token
 from pomni_admin.demo.servers import Valkey
 from tests.cache_layer.broken import FILL_WITHOUT_LEASE_CHECK
 from tests.cache_layer.proxy import Proxy
@@ -118,14 +118,14 @@ def test_a_worker_that_was_forked_cannot_pass_for_its_sibling() -> None:
         reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.write(writing, _token().encode())
+            os.write(writing, new_token().encode())
             os._exit(0)
         os.close(writing)
         os.waitpid(pid, 0)
         with os.fdopen(reading) as pipe:
             return pipe.read()
 
-    assert len({in_child(), in_child(), _token()}) == 3
+    assert len({in_child(), in_child(), new_token()}) == 3
 
 
 async def test_whoever_comes_after_an_invalidation_is_not_given_a_reply_from_before_it(valkey: Valkey) -> None:

@@ -17,6 +17,7 @@ from cache_layer.scripts import LEASE_RELEASE, VALUE_DROP, VALUE_FILL, VALUE_REA
 from cache_layer.shapes import Value
 from cache_layer.shapes.value import LAPS, REJECTED_AT_MOST, WAIT_AT_MOST_S
 from cache_layer.steps import Batch, Call, Load, Pause, Step, Steps
+from cache_layer.switches import Switch, Switches
 from tests.cache_layer.source import denied, granted
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ def value(clock: Clock, counts: Counts) -> Value[AccessState]:
         ttl=lambda state: timedelta(seconds=45 if state.has_access else 5),
         deadline=lambda state: state.granted_until,
         load_at_most=timedelta(seconds=5),
-        on=True,
+        switch=Switch(allowed=True),
         clock=clock,
     )
 
@@ -93,7 +94,7 @@ def value(clock: Clock, counts: Counts) -> Value[AccessState]:
 def stored(state: AccessState, *, subject: int = ALISA) -> bytes:
     until = state.granted_until
     deadline_ms = None if until is None else int(until.timestamp() * 1000)
-    return CODEC.encode(subject, state, stored_ms=0, deadline_ms=deadline_ms)
+    return CODEC.encode("", subject, state, stored_ms=0, deadline_ms=deadline_ms)
 
 
 def taken(counts: Counts) -> dict[str, int]:
@@ -230,7 +231,7 @@ def test_an_entry_past_its_deadline_is_a_miss_and_is_dropped(
         b"damaged",
         b"",
         stored(granted(), subject=43),
-        Codec(Entry[AccessState], version=2).encode(ALISA, granted(), stored_ms=0, deadline_ms=None),
+        Codec(Entry[AccessState], version=2).encode("", ALISA, granted(), stored_ms=0, deadline_ms=None),
     ],
     ids=["damaged", "empty", "another subject's", "another version"],
 )
@@ -245,7 +246,7 @@ def test_an_entry_that_cannot_be_believed_is_a_miss_and_is_dropped(
     assert isinstance(hand.step, Load)
     hand.answer(granted())
     hand.answer(1)
-    assert taken(counts) == {"error": 1, "miss": 1, "load": 1, "fill": 1}
+    assert taken(counts) == {"rejected": 1, "miss": 1, "load": 1, "fill": 1}
 
 
 def test_one_who_answers_every_look_with_rubbish_is_not_redis(value: Value[AccessState], counts: Counts) -> None:
@@ -257,10 +258,10 @@ def test_one_who_answers_every_look_with_rubbish_is_not_redis(value: Value[Acces
     assert hand.step.lease is None
     hand.answer(granted())
     assert hand.result.has_access
-    assert taken(counts) == {"error": REJECTED_AT_MOST + 1, "fallback": 1, "load": 1}
+    assert taken(counts) == {"rejected": REJECTED_AT_MOST, "error": 1, "fallback": 1, "load": 1}
 
 
-@pytest.mark.parametrize("reply", [2, None, [], "1", {}, -1], ids=repr)
+@pytest.mark.parametrize("reply", [3, None, [], "1", {}, -1], ids=repr)
 def test_a_reply_without_sense_is_redis_being_away(value: Value[AccessState], counts: Counts, reply: object) -> None:
     hand = Hand(value.get(ALISA))
     hand.answer(reply)
@@ -354,7 +355,7 @@ def test_a_grant_is_not_stored_for_longer_than_it_lasts(value: Value[AccessState
 @pytest.mark.parametrize("kept_s", [0, 3, 5])
 def test_a_deny_is_kept_as_long_as_is_set_and_not_at_all_at_zero(kept_s: int) -> None:
     settings = Settings(redis_url="redis://x", deny_ttl=timedelta(seconds=kept_s))
-    hand = Hand(access_state(Keys(""), Counts(), settings).get(ALISA))
+    hand = Hand(access_state(Keys(""), Counts(), settings, Switches(settings)).get(ALISA))
     hand.answer(1)
     hand.answer(denied())
     assert hand.args[2] == pytest.approx(kept_s * 1000, abs=50)
@@ -390,7 +391,7 @@ def test_a_peek_answered_with_nonsense_says_unreachable(value: Value[AccessState
 
 def test_a_peek_tells_age_and_time_left(value: Value[AccessState], clock: Clock) -> None:
     clock.now = datetime.now(UTC).timestamp()
-    raw = CODEC.encode(ALISA, granted("7"), stored_ms=int((clock.now - 12) * 1000), deadline_ms=None)
+    raw = CODEC.encode("", ALISA, granted("7"), stored_ms=int((clock.now - 12) * 1000), deadline_ms=None)
     hand = Hand(value.peek(ALISA))
     hand.answer([raw, 33_000])
     assert hand.result.state == "hit"

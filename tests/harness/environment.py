@@ -16,7 +16,7 @@ from pomni_admin.demo.servers import Postgres, Valkey, Vectors, free_port
 
 PREFIXES = (
     *("POMNI_", "REDIS_", "CACHE_", "CELERY_", "DATABASE_", "QDRANT_", "OPENROUTER_", "CHAT_", "EMBED_", "LLM_"),
-    *("DAILY_SUMMARIES_", "SUMMARIES_", "OFFLINE_", "DJANGO_"),
+    *("DAILY_SUMMARIES_", "SUMMARIES_", "TALK_", "OFFLINE_", "DJANGO_"),
 )
 EMBED_DIM = 64
 
@@ -46,6 +46,7 @@ def settle() -> Place:
         "DJANGO_SETTINGS_MODULE": "pomni_admin.settings",
         "POMNI_ENV": "test",
         "POMNI_HASH_SECRET": base64.b64encode(b"only for tests, and the same everywhere").decode(),
+        "CACHE_ENCRYPTION_KEYS": "t1:" + base64.b64encode(b"sealed for tests and nobody else").decode(),
         "DATABASE_URL": place.postgres.url,
         "REDIS_URL": place.valkey.url,
         "QDRANT_URL": place.vectors.url,

@@ -2,6 +2,7 @@
 
 from cache_layer.catalogue.access_state import AccessState
 from cache_layer.catalogue.jobs import JobSnapshot, JobState, WorkerView
+from cache_layer.catalogue.rag import Context, Hit, PersonalQuestion, SharedQuestion
 from cache_layer.catalogue.recent_history import HistoryQuery, Message
 from cache_layer.errors import (
     CacheLayerError,
@@ -22,10 +23,12 @@ __all__ = [
     "AccessState",
     "CacheLayer",
     "CacheLayerError",
+    "Context",
     "Debounce",
     "Forgotten",
     "Grant",
     "HistoryQuery",
+    "Hit",
     "Holder",
     "Identity",
     "Invalidated",
@@ -40,9 +43,11 @@ __all__ = [
     "MinuteStats",
     "Peek",
     "Person",
+    "PersonalQuestion",
     "Ping",
     "Settings",
     "SettingsError",
+    "SharedQuestion",
     "Sources",
     "SyncCacheLayer",
     "TurnContext",

@@ -8,7 +8,7 @@ A sealed entry needs no subject: it opens under its own key only.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -17,12 +17,15 @@ from cache_layer.sealing import Sealer
 
 T = TypeVar("T")
 
+Subject: TypeAlias = int | str | tuple[int, str]
+"""What a value is about: a person's id, a name, or of a person's things the one with that name."""
+
 
 class Entry(msgspec.Struct, Generic[T], frozen=True, array_like=True):
     """What is stored under a key. Times are whole milliseconds since 1970, by the clock of whoever stored it."""
 
     version: int
-    subject: int | str | None
+    subject: Subject | None
     stored_ms: int
     deadline_ms: int | None
     value: T
@@ -43,15 +46,13 @@ class Codec(Generic[T]):
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(of)
 
-    def encode(
-        self, key: str, subject: int | str, value: T, *, stored_ms: int, deadline_ms: int | None = None
-    ) -> bytes:
+    def encode(self, key: str, subject: Subject, value: T, *, stored_ms: int, deadline_ms: int | None = None) -> bytes:
         """What to store under `key`, which is about `subject`."""
         if self._sealer is None:
             return self._encoder.encode(Entry(self._version, subject, stored_ms, deadline_ms, value))
         return self._sealer.seal(key, self._encoder.encode(Entry(self._version, None, stored_ms, deadline_ms, value)))
 
-    def decode(self, key: str, subject: int | str, raw: bytes) -> Entry[T]:
+    def decode(self, key: str, subject: Subject, raw: bytes) -> Entry[T]:
         """Raises:
         EntryRejected: the bytes are damaged, of another version, do not open, or were stored for another subject.
         """

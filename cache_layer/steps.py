@@ -117,30 +117,43 @@ class Begun(Generic[T]):
         """Take them no further."""
         self._steps.close()
 
+    def give_up(self) -> Steps[None]:
+        """Take them no further, and give back the lease that they may have been given."""
+        lease = self.lease
+        self.drop()
+        if lease is not None:
+            yield from lease.abandon()
+
+    def perform(self, step: Step) -> Steps[None]:
+        """Have this step performed, and go on with what came of it."""
+        try:
+            reply = yield step
+        except Exception as error:  # noqa: BLE001  handed on to the steps that it is meant for
+            reply = error
+        self.go_on(reply)
+
     def rest(self) -> Steps[T]:
         """What is still to be done, as steps."""
         while self.step is not None:
-            try:
-                reply = yield self.step
-            except Exception as error:  # noqa: BLE001  handed on to the steps that it is meant for
-                reply = error
-            self.go_on(reply)
+            yield from self.perform(self.step)
         return self.value
 
 
 def together(all_begun: Sequence[Begun[Any]]) -> Steps[None]:
     """Send in one round trip what each of these wishes from Redis next, and take each on with its reply."""
-    asking = [begun for begun in all_begun if isinstance(begun.step, Command | Call)]
+    asking = [begun for begun in all_begun if isinstance(begun.step, Command | Call | Batch)]
     if not asking:
         return
+    wishes = [begun.step.steps if isinstance(begun.step, Batch) else (begun.step,) for begun in asking]
     try:
-        replies = yield Batch(tuple(cast("Command | Call", begun.step) for begun in asking))
-        if len(replies) != len(asking):
-            raise Unavailable("nonsense")
+        replies = iter((yield Batch(tuple(cast("Command | Call", one) for wish in wishes for one in wish))))
     except Unavailable as error:
-        replies = [Unavailable(error.reason) for _ in asking]
-    for begun, reply in zip(asking, replies, strict=True):
-        begun.go_on(reply)
+        for begun in asking:
+            begun.go_on(Unavailable(error.reason))
+        return
+    for begun, wish in zip(asking, wishes, strict=True):
+        own = [next(replies) for _ in wish]
+        begun.go_on(own if isinstance(begun.step, Batch) else own[0])
 
 
 def ask(step: Command | Call | Batch, understand: Callable[[Any], R]) -> Steps[R]:

@@ -15,6 +15,7 @@ from cache_layer.layer.history import AsyncHistory
 from cache_layer.layer.identity import AsyncIdentity
 from cache_layer.layer.jobs import AsyncJobs
 from cache_layer.layer.locks import AsyncLocks
+from cache_layer.layer.rag import AsyncRag
 from cache_layer.layer.turn import Sources, TurnContext, TurnContexts
 from cache_layer.metrics import MinuteStats
 from cache_layer.runners import AsyncRunner
@@ -41,6 +42,7 @@ class CacheLayer:
         self.identity = AsyncIdentity(self._definitions.identity, self._runner, settings.hash_secret)
         self.history = AsyncHistory(self._definitions.history, self._runner)
         self._turns = TurnContexts(self._runner, self.identity, self._definitions.access_state, self.history)
+        self.rag = AsyncRag(self._definitions.rag, self._runner, self._definitions.keys)
         self.jobs = AsyncJobs(self._definitions.jobs, self._runner)
         self.locks = AsyncLocks(self._definitions.locks, self._runner)
 

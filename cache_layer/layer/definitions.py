@@ -13,6 +13,7 @@ from cache_layer.catalogue.access_state import access_state
 from cache_layer.catalogue.identity import identity
 from cache_layer.catalogue.jobs import summaries_job
 from cache_layer.catalogue.locks import locks
+from cache_layer.catalogue.rag import Rag
 from cache_layer.catalogue.recent_history import recent_history
 from cache_layer.errors import Unavailable
 from cache_layer.keys import Keys
@@ -81,6 +82,7 @@ class Definitions:
         self.access_state = access_state(self.keys, self.counts, settings, self.switches)
         self.identity = identity(self.keys, self.counts, settings, self.switches)
         self.history = recent_history(self.keys, self.counts, settings, self.switches, self.sealer)
+        self.rag = Rag(self.keys, self.counts, settings, self.switches, self.sealer)
         self.jobs = summaries_job(self.keys, self.counts, settings, self.switches)
         self.locks = locks(self.keys, settings)
         self._unlogged: Counter[str] = Counter()
@@ -104,7 +106,7 @@ class Definitions:
         """Forget all text of a person, and whether they have access; store no text of theirs for ten minutes (G5)."""
         call = Call(
             FORGET,
-            (self.keys.of("nostore", user_id), *self.history.keys_of(user_id)),
+            (self.keys.of("nostore", user_id), *self.history.keys_of(user_id), *self.rag.personal.keys_of(user_id)),
             (int(NOSTORE_FOR.total_seconds() * 1000),),
         )
         try:

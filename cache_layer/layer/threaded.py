@@ -9,6 +9,7 @@ from cache_layer.layer.history import SyncHistory
 from cache_layer.layer.identity import SyncIdentity
 from cache_layer.layer.jobs import SyncJobs
 from cache_layer.layer.locks import SyncLocks
+from cache_layer.layer.rag import SyncRag
 from cache_layer.layer.statistics import SyncStats
 from cache_layer.runners import SyncClient, SyncRunner
 from cache_layer.settings import Settings
@@ -27,6 +28,7 @@ class SyncCacheLayer:
         self.access_state = SyncAccessState(self._definitions.access_state, self._runner)
         self.identity = SyncIdentity(self._definitions.identity, self._runner, settings.hash_secret)
         self.history = SyncHistory(self._definitions.history, self._runner)
+        self.rag = SyncRag(self._definitions.rag, self._runner)
         self.jobs = SyncJobs(self._definitions.jobs, self._runner)
         self.locks = SyncLocks(self._definitions.locks, self._runner)
         self.stats = SyncStats(self._definitions.stats, self._runner)

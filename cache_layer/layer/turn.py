@@ -105,9 +105,7 @@ class TurnContexts:
     async def _drop(self, about: _About) -> None:
         """Take these no further, and give back the leases that they may have been given."""
         for begun in about.begun:
-            if (lease := begun.lease) is not None:
-                self._runner.background(self._runner.run(lease.abandon()))
-            begun.drop()
+            await self._runner.run(begun.give_up())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from cache_layer.codecs import Subject
 from cache_layer.errors import Unavailable
 from cache_layer.runners.circuit import Circuit, words
 from cache_layer.runners.connections import Connections
 from cache_layer.settings import Settings
-from cache_layer.shapes.value import WAIT_AT_MOST_S, Value
+from cache_layer.shapes.asked import Readable
+from cache_layer.shapes.value import WAIT_AT_MOST_S
 from cache_layer.steps import Batch, Begun, Call, Command, Lease, Load, Pause, Step, Steps
 
 T = TypeVar("T")
@@ -108,7 +110,7 @@ class AsyncRunner(Circuit):
                 error = caught
 
     async def run_shared(
-        self, cache: Value[T], subject: int | str, load: Callable[[], Awaitable[T]], begun: Begun[T] | None = None
+        self, cache: Readable[T], subject: Subject, load: Callable[[], Awaitable[T]], begun: Begun[T] | None = None
     ) -> T:
         """`cache.get`, for a subject that others in this process may be asking for at this moment: they get one answer.
 
@@ -119,7 +121,7 @@ class AsyncRunner(Circuit):
         """
         if begun is not None and begun.step is None:
             return begun.value
-        key = cache.key(subject)
+        key = cache.flight(subject)
         while (begun is None or begun.lease is None) and (flight := self._flights.get(key)) is not None:
             if begun is not None:
                 begun.drop()

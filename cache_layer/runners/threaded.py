@@ -11,10 +11,12 @@ from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast
 import redis
 from redis.exceptions import NoScriptError
 
+from cache_layer.codecs import Subject
 from cache_layer.errors import Unavailable
 from cache_layer.runners.circuit import Circuit, words
 from cache_layer.runners.heart import Beat, Heart
-from cache_layer.shapes.value import WAIT_AT_MOST_S, Value
+from cache_layer.shapes.asked import Readable
+from cache_layer.shapes.value import WAIT_AT_MOST_S
 from cache_layer.steps import Argument, Batch, Call, Command, Lease, Load, Pause, Step, Steps
 
 T = TypeVar("T")
@@ -70,9 +72,9 @@ class SyncRunner(Circuit):
             except Exception as caught:  # noqa: BLE001  thrown into the steps, which decide
                 error = caught
 
-    def run_shared(self, cache: Value[T], subject: int | str, load: Callable[[], T]) -> T:
+    def run_shared(self, cache: Readable[T], subject: Subject, load: Callable[[], T]) -> T:
         """`cache.get`, for a subject that other threads may be asking for at this moment: they get one answer."""
-        key = cache.key(subject)
+        key = cache.flight(subject)
         while True:
             with self._boarding:
                 flight = self._flights.get(key)

@@ -13,9 +13,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
-from cache_layer.codecs import Codec
+from cache_layer.codecs import Codec, Subject
 from cache_layer.errors import EntryRejected, Unavailable
 from cache_layer.keys import Keys
 from cache_layer.metrics import Counts
@@ -108,21 +108,21 @@ class Recent(Value[tuple[E, ...]]):
         by_id = {element.id: element for part in parts for element in part}
         return tuple(by_id[id_] for id_ in sorted(by_id)[-self._newest :])
 
-    def _list_keys(self, subject: int | str) -> tuple[str, str, str, str]:
+    def _list_keys(self, subject: Subject) -> tuple[str, str, str, str]:
         key = self.key(subject)
-        return key, f"{key}:lease", f"{key}:added", self._keys.of("nostore", subject)
+        return key, f"{key}:lease", f"{key}:added", self._keys.of("nostore", cast(int, subject))
 
-    def _purged(self, subject: int | str) -> str:
+    def _purged(self, subject: Subject) -> str:
         return f"{self.key(subject)}:purged"
 
-    def _read_call(self, subject: int | str, token: str, rejected: bytes | None) -> Call:
+    def _read_call(self, subject: Subject, token: str, rejected: bytes | None) -> Call:
         args = (token, LEASE_MS) if rejected is None else (token, LEASE_MS, rejected)
         return Call(LIST_READ, self._list_keys(subject), args, self.name)
 
-    def _understand(self, subject: int | str, reply: Any) -> Found[tuple[E, ...]]:
+    def _understand(self, subject: Subject, reply: Any) -> Found[tuple[E, ...]]:
         return Found(self.merged(self._opened(subject, reply)))
 
-    def _opened(self, subject: int | str, elements: Any) -> list[tuple[E, ...]]:
+    def _opened(self, subject: Subject, elements: Any) -> list[tuple[E, ...]]:
         if not isinstance(elements, list) or not all(isinstance(element, bytes) for element in elements):
             raise EntryRejected("nonsense")
         key = self.key(subject)
@@ -134,10 +134,10 @@ class Recent(Value[tuple[E, ...]]):
                 return first
         raise Unavailable("nonsense")
 
-    def _fill_call(self, subject: int | str, token: str, entry: bytes, ttl_ms: int) -> Call:
+    def _fill_call(self, subject: Subject, token: str, entry: bytes, ttl_ms: int) -> Call:
         return Call(LIST_FILL, self._list_keys(subject), (token, entry, ttl_ms), self.name)
 
-    def _filled(self, subject: int | str, value: tuple[E, ...], reply: Any) -> Filled[tuple[E, ...]]:
+    def _filled(self, subject: Subject, value: tuple[E, ...], reply: Any) -> Filled[tuple[E, ...]]:
         """What was added while it was loaded belongs to the answer of whoever loaded it."""
         if isinstance(reply, int):
             return Filled(accepted=reply != 0, value=self.merged([value]))
@@ -147,5 +147,5 @@ class Recent(Value[tuple[E, ...]]):
             self._count("rejected")
             return Filled(accepted=True, value=self.merged([value]))
 
-    def _drop_call(self, subject: int | str) -> Call:
+    def _drop_call(self, subject: Subject) -> Call:
         return Call(VALUE_DROP, self._list_keys(subject)[:2], (), self.name)

@@ -17,7 +17,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from cache_layer.codecs import Codec
+from cache_layer.codecs import Codec, Subject
 from cache_layer.errors import EntryRejected, Unavailable
 from cache_layer.keys import Keys
 from cache_layer.metrics import Counts, Event
@@ -111,6 +111,7 @@ class Value(Generic[T]):
         deadline: when this value stops being true by itself, or None (G1).
         load_at_most: how long the lease of one load is renewed.
         switch: off goes straight to the source, without a look at Redis.
+        kept_under: what its keys begin with, where that is not its name.
         clock: seconds since 1970.
     """
 
@@ -125,9 +126,11 @@ class Value(Generic[T]):
         deadline: Callable[[T], datetime | None] = lambda _: None,
         load_at_most: timedelta,
         switch: Switch,
+        kept_under: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
+        self._kept_under = kept_under or name
         self.switch = switch
         self._codec = codec
         self._keys = keys
@@ -137,10 +140,15 @@ class Value(Generic[T]):
         self._load_at_most_s = load_at_most.total_seconds()
         self._clock = clock
 
-    def key(self, subject: int | str) -> str:
-        return self._keys.of(self.name, subject)
+    def key(self, subject: Subject) -> str:
+        assert not isinstance(subject, tuple)
+        return self._keys.of(self._kept_under, subject)
 
-    def get(self, subject: int | str) -> Steps[T]:
+    def flight(self, subject: Subject) -> str:
+        """What tells the reads apart that callers in one process share."""
+        return self.key(subject)
+
+    def get(self, subject: Subject) -> Steps[T]:
         """The value from Redis, or else from the source; the source's own exception when it raises.
 
         Never raises `Unavailable`: where Redis cannot be used, the source is asked.
@@ -171,7 +179,11 @@ class Value(Generic[T]):
         """Count a read that was answered by another's in the same process, which did or did not ask the source."""
         self._count("wait" if loaded else "hit")
 
-    def peek(self, subject: int | str) -> Steps[Peek[T]]:
+    def bypassed(self) -> None:
+        """Count a read that went past Redis, since nothing of the person's text may be there."""
+        self._count("bypass")
+
+    def peek(self, subject: Subject) -> Steps[Peek[T]]:
         """What is there now, for people who look; changes nothing."""
         if not self.switch.on:
             return Peek("off")
@@ -188,7 +200,7 @@ class Value(Generic[T]):
         age_s = max(self._clock() - entry.stored_ms / 1000, 0.0)
         return Peek("hit", entry.value, age_s, max(left_ms, 0) / 1000)
 
-    def invalidate(self, subject: int | str) -> Steps[Invalidated]:
+    def invalidate(self, subject: Subject) -> Steps[Invalidated]:
         """Drop the value and the lease of any load in progress. Harmless any number of times.
 
         Works also where this process has the cache switched off: another may have it on.
@@ -197,7 +209,7 @@ class Value(Generic[T]):
 
     # What the shapes that are built on this one do differently: how they ask, and how they understand.
 
-    def _read_call(self, subject: int | str, token: str, rejected: bytes | None) -> Call:
+    def _read_call(self, subject: Subject, token: str, rejected: bytes | None) -> Call:
         """Answered with the value, 1 for the lease, 0 for "wait", or 2 where nothing may be stored.
 
         Args:
@@ -207,7 +219,7 @@ class Value(Generic[T]):
         args = (token, LEASE_MS) if rejected is None else (token, LEASE_MS, rejected)
         return Call(VALUE_READ, (key, f"{key}:lease"), args, self.name)
 
-    def _understand(self, subject: int | str, reply: Any) -> Found[T] | None:
+    def _understand(self, subject: Subject, reply: Any) -> Found[T] | None:
         """What a reply to `_read_call` other than a number says; None when it is true no longer.
 
         Raises:
@@ -222,32 +234,32 @@ class Value(Generic[T]):
             raise Unavailable("nonsense")
         return reply
 
-    def _fill_call(self, subject: int | str, token: str, entry: bytes, ttl_ms: int) -> Call:
+    def _fill_call(self, subject: Subject, token: str, entry: bytes, ttl_ms: int) -> Call:
         """Answered with 0 when it was refused."""
         key = self.key(subject)
         return Call(VALUE_FILL, (key, f"{key}:lease"), (token, entry, ttl_ms), self.name)
 
-    def _filled(self, subject: int | str, value: T, reply: Any) -> Filled[T]:
+    def _filled(self, subject: Subject, value: T, reply: Any) -> Filled[T]:
         return Filled(accepted=reply != 0, value=value)
 
-    def _drop_call(self, subject: int | str) -> Call:
+    def _drop_call(self, subject: Subject) -> Call:
         """Answered with two numbers: values dropped, leases dropped."""
         key = self.key(subject)
         return Call(VALUE_DROP, (key, f"{key}:lease"), (), self.name)
 
-    def _lease(self, subject: int | str, token: str) -> Lease:
+    def _lease(self, subject: Subject, token: str) -> Lease:
         key = self.key(subject)
         lease = f"{key}:lease"
         return Lease(
             RENEW_EVERY_S,
             self._load_at_most_s,
-            renew=lambda: _yes(Call(LEASE_RENEW, (lease,), (token, LEASE_MS), self.name)),
-            abandon=lambda: _yes(Call(LEASE_RELEASE, (key, lease), (token,), self.name)),
+            renew=lambda: yes(Call(LEASE_RENEW, (lease,), (token, LEASE_MS), self.name)),
+            abandon=lambda: yes(Call(LEASE_RELEASE, (key, lease), (token,), self.name)),
         )
 
     # What they share.
 
-    def _look(self, subject: int | str, *, first: bool) -> Steps[Found[T] | Held | None]:
+    def _look(self, subject: Subject, *, first: bool) -> Steps[Found[T] | Held | None]:
         """The value; or the lease to fill it; or None, after a bounded wait for somebody else's load or without Redis.
 
         Args:
@@ -320,7 +332,7 @@ class Value(Generic[T]):
         self._count("load")
         return value
 
-    def _fill(self, subject: int | str, token: str, value: T, started: float) -> Steps[Filled[T]]:
+    def _fill(self, subject: Subject, token: str, value: T, started: float) -> Steps[Filled[T]]:
         """Store the value. The time to live counts from the start of the load, since that is how old it may be."""
         now = self._clock()
         deadline = self._deadline(value)
@@ -372,7 +384,7 @@ def _bytes_and_ms(replies: Any) -> tuple[bytes | None, int]:
     raise TypeError
 
 
-def _yes(call: Call) -> Steps[bool]:
+def yes(call: Call) -> Steps[bool]:
     try:
         return bool((yield call) == 1)
     except Unavailable:

@@ -16,23 +16,25 @@ import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from benchmarks import counts, goals, hits, peers, report, stale_fill, stampede
+from benchmarks import counts, goals, history, hits, peers, report, stale_fill, stampede
 from benchmarks.servers import Servers, servers
 from benchmarks.timing import Extent
 
 AT_ONCE_ON_A_LOOP = (1, 50, counts.AT_ONCE)
+AT_ONCE_OF_HISTORY = (1, 50)
 AT_ONCE_IN_THREADS = (1, 50)
 
 
 @dataclass(frozen=True)
 class Run:
     hits: Extent
+    histories: Extent
     fills: int
     imports: int
 
 
-FULL = Run(Extent(rounds=25, each=1000), fills=1000, imports=7)
-QUICK = Run(Extent(rounds=2, each=200), fills=50, imports=1)
+FULL = Run(Extent(rounds=25, each=1000), Extent(rounds=25, each=200), fills=1000, imports=7)
+QUICK = Run(Extent(rounds=2, each=200), Extent(rounds=2, each=50), fills=50, imports=1)
 
 
 def main() -> None:
@@ -65,6 +67,9 @@ def _on_a_loop(running: Servers, run: Run) -> goals.Side:
     for tasks in AT_ONCE_ON_A_LOOP:
         found[tasks] = asyncio.run(hits.on_a_loop(running, contenders, run.hits, tasks))
         report.hits(f"a hit, tasks at once: {tasks}", found[tasks])
+    for tasks in AT_ONCE_OF_HISTORY:
+        told = asyncio.run(history.figures(running, run.histories, tasks))
+        report.hits(f"history of {history.LENGTH}, tasks at once: {tasks}", told)
     stampedes = stampede.on_a_loop(running)
     stale = asyncio.run(stale_fill.all_on_a_loop(contenders, running.valkey.url, run.fills))
     report.misses("a miss, tasks", stampedes, stale, run.fills)

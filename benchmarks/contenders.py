@@ -23,6 +23,7 @@ AsyncLoad: TypeAlias = Callable[[int], Awaitable[AccessState]]
 Shares: TypeAlias = Literal["no", "in a process", "everywhere"]
 """How far callers who miss together are meant to share one load."""
 
+SECRET = b"so secret that all may see it..."
 RAW, OURS = "raw GET + decode", "access_state"
 
 
@@ -123,9 +124,15 @@ def _ours_in_threads(url: str, load: Load) -> Iterator[Cache]:
         client.connection_pool.disconnect()
 
 
-def settings(url: str) -> Settings:
-    """The layer's defaults, but for a time to live that outlasts a measurement."""
-    return Settings(redis_url=url, ttls=dict.fromkeys(Settings().ttls, timedelta(seconds=TTL_S)))
+def settings(url: str, prefix: str = "") -> Settings:
+    """The layer's defaults with all caches on, but for a time to live that outlasts a measurement."""
+    return Settings(
+        redis_url=url,
+        key_prefix=prefix,
+        ttls=dict.fromkeys(Settings().ttls, timedelta(seconds=TTL_S)),
+        hash_secret=SECRET,
+        encryption_keys=(("bench", SECRET),),
+    )
 
 
 RAW_ON_A_LOOP = AsyncContender(RAW, "no", _raw_on_a_loop)

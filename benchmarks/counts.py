@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import redis
 
-from benchmarks import stale_fill, stampede
+from benchmarks import history, stale_fill, stampede
 from benchmarks.contenders import OURS_ON_A_LOOP, RAW_ON_A_LOOP, AsyncContender
 from benchmarks.servers import PEOPLE, Servers
 from benchmarks.state import STATE
+from benchmarks.timing import AsyncCall
 from cache_layer import AccessState
 
 AT_ONCE = 200
@@ -23,6 +24,8 @@ class Counted:
     """`..._raw`: the same of redis-py's client as it comes, to show that there is something to be counted."""
 
     round_trips_per_hit: float
+    round_trips_per_history: float
+    round_trips_per_turn: float
     errors_of_200_at_once: int
     errors_of_200_at_once_raw: int
     loads_of_200_callers: int
@@ -33,9 +36,12 @@ class Counted:
 
 async def count(running: Servers) -> Counted:
     url = running.valkey.url
+    trips = await _of_history(url)
     many = await asyncio.to_thread(stampede.ours, running)
     return Counted(
-        round_trips_per_hit=await round_trips_per_hit(url),
+        round_trips_per_hit=await _of_a_hit(url),
+        round_trips_per_history=trips[history.WITH_APPENDS],
+        round_trips_per_turn=trips[history.TURN],
         errors_of_200_at_once=await errors_at_once(OURS_ON_A_LOOP, url),
         errors_of_200_at_once_raw=await errors_at_once(RAW_ON_A_LOOP, url),
         loads_of_200_callers=many.loads,
@@ -45,20 +51,30 @@ async def count(running: Servers) -> Counted:
     )
 
 
-async def round_trips_per_hit(url: str) -> float:
-    """What Redis has read from its clients, for each hit.
-
-    To two decimals: the statistics, which a process sends once a second, are not part of a hit.
-    """
+async def _of_a_hit(url: str) -> float:
     async with OURS_ON_A_LOOP.open(url, _state) as cache:
-        for user_id in range(1, PEOPLE + 1):
-            await cache.get(user_id)
-        with redis.Redis.from_url(url) as watch:
-            watch.config_resetstat()
-            for n in range(HITS):
-                await cache.get(1 + n % PEOPLE)
-            read = int(watch.info("stats")["total_reads_processed"]) - 1  # that question itself
-    return round(read / HITS, 2)
+        return await round_trips(url, cache.get, PEOPLE)
+
+
+async def _of_history(url: str) -> dict[str, float]:
+    async with history.ours(url) as calls:
+        return {name: await round_trips(url, call, history.PEOPLE) for name, call in calls.items()}
+
+
+async def round_trips(url: str, call: AsyncCall, people: int) -> float:
+    """What Redis has read from its clients, for each call that it can answer.
+
+    Less the statistics, each flush of which publishes once, and to two decimals, for what else goes on in a process.
+    """
+    for user_id in range(1, people + 1):
+        await call(user_id)
+    with redis.Redis.from_url(url) as watch:
+        watch.config_resetstat()
+        for n in range(HITS):
+            await call(1 + n % people)
+        read = int(watch.info("stats")["total_reads_processed"]) - 1  # that question itself
+        flushed = int(watch.info("commandstats").get("cmdstat_publish", {"calls": 0})["calls"])
+    return round((read - flushed) / HITS, 2)
 
 
 async def errors_at_once(contender: AsyncContender, url: str) -> int:

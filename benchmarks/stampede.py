@@ -7,7 +7,7 @@ import logging
 import multiprocessing
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from typing import TypeAlias, TypeVar
@@ -26,6 +26,7 @@ CALLERS = 200
 USER, ANOTHER = 1, 2
 AWAY_S = 0.1
 """Added to each load: as far away as Neon is."""
+GIVE_UP_S = 200
 LOADED = "INSERT INTO bench_loads DEFAULT VALUES"
 
 
@@ -67,10 +68,11 @@ def _stampede(running: Servers, shares: Shares, process: Callable[[str, str, str
         connection.execute("TRUNCATE bench_loads")
         context = multiprocessing.get_context("spawn")
         barrier = context.Barrier(PROCESSES)
-        with context.Pool(PROCESSES, initializer=_settle, initargs=(barrier,)) as pool:
+        # An executor gives up when one of its processes dies; a multiprocessing.Pool starts others for ever.
+        with ProcessPoolExecutor(PROCESSES, context, initializer=_settle, initargs=(barrier,)) as pool:
             urls = (running.valkey.url, running.postgres.url)
-            answers: Sequence[Answers] = pool.starmap(process, [(name, *urls)] * PROCESSES, chunksize=1)
-        # Those of the user for whom everybody connected are not counted.
+            started = [pool.submit(process, name, *urls) for _ in range(PROCESSES)]
+            answers = [one.result(GIVE_UP_S) for one in started]
         row = connection.execute("SELECT count(*) FROM bench_loads").fetchone()
     assert row is not None
     return Stampede(shares, row[0], sum(right for right, _ in answers), max(last_s for _, last_s in answers))

@@ -23,6 +23,8 @@ def test_the_counts_are_as_promised() -> None:
     assert counted.pop("stale_of_1000_fills_raw") == 1000, "there must be something to be counted"
     assert counted == {
         "round_trips_per_hit": 1.0,
+        "round_trips_per_history": 1.0,
+        "round_trips_per_turn": 1.0,
         "errors_of_200_at_once": 0,
         "loads_of_200_callers": 1,
         "right_answers_of_200": 200,

@@ -17,7 +17,7 @@ from cache_layer.layer import CacheLayer, Forgotten, Ping, Sources, SyncCacheLay
 from cache_layer.metrics import MinuteStats
 from cache_layer.person import Identity, Person
 from cache_layer.settings import Debounce, Settings
-from cache_layer.shapes import Grant, Holder, Invalidated, LockView, Peek
+from cache_layer.shapes import Grant, HeldLock, Holder, Invalidated, LockView, Peek, Waiter
 
 __all__ = [
     "AccessState",
@@ -27,6 +27,7 @@ __all__ = [
     "Debounce",
     "Forgotten",
     "Grant",
+    "HeldLock",
     "HistoryQuery",
     "Hit",
     "Holder",
@@ -52,5 +53,6 @@ __all__ = [
     "SyncCacheLayer",
     "TurnContext",
     "Unavailable",
+    "Waiter",
     "WorkerView",
 ]

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from types import TracebackType
 
 from cache_layer.breaker import CircuitState
 from cache_layer.layer.access_state import AsyncAccessState
 from cache_layer.layer.definitions import FLUSH_EVERY_S, Definitions, Forgotten, Ping
 from cache_layer.layer.history import AsyncHistory
+from cache_layer.layer.hold_asynchronous import AsyncHold
 from cache_layer.layer.identity import AsyncIdentity
 from cache_layer.layer.jobs import AsyncJobs
 from cache_layer.layer.locks import AsyncLocks
@@ -44,7 +46,7 @@ class CacheLayer:
         self._turns = TurnContexts(self._runner, self.identity, self._definitions.access_state, self.history)
         self.rag = AsyncRag(self._definitions.rag, self._runner, self._definitions.keys)
         self.jobs = AsyncJobs(self._definitions.jobs, self._runner)
-        self.locks = AsyncLocks(self._definitions.locks, self._runner)
+        self.locks = AsyncLocks(self._definitions.locks, self._runner, role, self._definitions.announce)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, role: str = "bot") -> CacheLayer:
@@ -115,6 +117,30 @@ class CacheLayer:
         if tg_id is not None:
             await self.identity.invalidate(tg_id)
         return forgotten
+
+    def lock(self, name: str, *, job: str = "", wait: timedelta = timedelta(0), fence: int | None = None) -> AsyncHold:
+        """Hold a lock for the length of an `async with`; renewed in the background, given back at its end.
+
+        ::
+
+            async with cache.lock("summaries_daily", wait=timedelta(seconds=5)) as held:
+                await write(..., fence=held.fence)
+
+        When it is lost the body is cancelled, and the `async with` raises `LockLost`. A body that does not await for
+        long asks `held.check()` before it writes.
+
+        Args:
+            name: what is to be done by one at a time; people see it, so it is never about a person.
+            job: what the holder is at, for those who look.
+            wait: how long to wait for another to give it back.
+            fence: the caller's own, from a source that only grows; None takes the next one.
+
+        Raises:
+            LockHeld: another has it, still at the end of the wait.
+            LockUnavailable: Redis is away, or locks are switched off.
+            LockLost: at the end, the lock was lost on the way.
+        """
+        return self.locks.hold(name, job=job, wait=wait, fence=fence)
 
     async def announce(self, topic: str) -> None:
         """Say that something has changed, to whoever shows it. Never raises."""

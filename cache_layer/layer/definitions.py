@@ -84,7 +84,7 @@ class Definitions:
         self.history = recent_history(self.keys, self.counts, settings, self.switches, self.sealer)
         self.rag = Rag(self.keys, self.counts, settings, self.switches, self.sealer)
         self.jobs = summaries_job(self.keys, self.counts, settings, self.switches)
-        self.locks = locks(self.keys, settings)
+        self.locks = locks(self.keys, settings, self.switches)
         self._unlogged: Counter[str] = Counter()
         self._unflushed: Counter[str] = Counter()
         self._log_due = time.monotonic() + LOG_EVERY_S

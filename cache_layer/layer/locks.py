@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
+from cache_layer.layer.hold import TOPIC, Announce, Wish
+from cache_layer.layer.hold_asynchronous import AsyncHold
+from cache_layer.layer.hold_threaded import SyncHold
 from cache_layer.runners import AsyncRunner, SyncRunner
 from cache_layer.shapes import Grant, Holder, Lock, LockView
 
@@ -11,9 +15,15 @@ from cache_layer.shapes import Grant, Holder, Lock, LockView
 class AsyncLocks:
     """Locks on an event loop; what each raises is told at `shapes.lock.Lock`."""
 
-    def __init__(self, lock: Lock, runner: AsyncRunner) -> None:
+    def __init__(self, lock: Lock, runner: AsyncRunner, role: str, announce: Announce) -> None:
         self._lock = lock
         self._runner = runner
+        self._role = role
+        self._announce = announce
+
+    def hold(self, name: str, *, job: str = "", wait: timedelta = timedelta(0), fence: int | None = None) -> AsyncHold:
+        """`CacheLayer.lock`."""
+        return AsyncHold(self._lock, self._runner, Wish(name, self._role, job, wait, fence), self._announce)
 
     async def acquire(self, name: str, *, token: str, holder: Holder, fence: int | None = None) -> Grant:
         return await self._runner.run(self._lock.acquire(name, token, holder, fence))
@@ -24,6 +34,12 @@ class AsyncLocks:
     async def release(self, grant: Grant) -> bool:
         return await self._runner.run(self._lock.release(grant))
 
+    async def force_release(self, name: str, fence: int) -> bool:
+        released = await self._runner.run(self._lock.force_release(name, fence))
+        if released:
+            self._runner.background(self._runner.run(self._announce(TOPIC)))
+        return released
+
     async def held(self) -> Sequence[LockView]:
         return await self._runner.run(self._lock.held())
 
@@ -31,9 +47,15 @@ class AsyncLocks:
 class SyncLocks:
     """Locks for threads; what each raises is told at `shapes.lock.Lock`."""
 
-    def __init__(self, lock: Lock, runner: SyncRunner) -> None:
+    def __init__(self, lock: Lock, runner: SyncRunner, role: str, announce: Announce) -> None:
         self._lock = lock
         self._runner = runner
+        self._role = role
+        self._announce = announce
+
+    def hold(self, name: str, *, job: str = "", wait: timedelta = timedelta(0), fence: int | None = None) -> SyncHold:
+        """`SyncCacheLayer.lock`."""
+        return SyncHold(self._lock, self._runner, Wish(name, self._role, job, wait, fence), self._announce)
 
     def acquire(self, name: str, *, token: str, holder: Holder, fence: int | None = None) -> Grant:
         return self._runner.run(self._lock.acquire(name, token, holder, fence))
@@ -43,6 +65,12 @@ class SyncLocks:
 
     def release(self, grant: Grant) -> bool:
         return self._runner.run(self._lock.release(grant))
+
+    def force_release(self, name: str, fence: int) -> bool:
+        released = self._runner.run(self._lock.force_release(name, fence))
+        if released:
+            self._runner.heart.after(0, lambda: self._runner.run(self._announce(TOPIC)))
+        return released
 
     def held(self) -> Sequence[LockView]:
         return self._runner.run(self._lock.held())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from cache_layer.breaker import CircuitState
 from cache_layer.layer.access_state import SyncAccessState
 from cache_layer.layer.definitions import FLUSH_EVERY_S, Definitions, Forgotten, Ping
 from cache_layer.layer.history import SyncHistory
+from cache_layer.layer.hold_threaded import SyncHold
 from cache_layer.layer.identity import SyncIdentity
 from cache_layer.layer.jobs import SyncJobs
 from cache_layer.layer.locks import SyncLocks
@@ -30,7 +33,7 @@ class SyncCacheLayer:
         self.history = SyncHistory(self._definitions.history, self._runner)
         self.rag = SyncRag(self._definitions.rag, self._runner)
         self.jobs = SyncJobs(self._definitions.jobs, self._runner)
-        self.locks = SyncLocks(self._definitions.locks, self._runner)
+        self.locks = SyncLocks(self._definitions.locks, self._runner, role, self._definitions.announce)
         self.stats = SyncStats(self._definitions.stats, self._runner)
 
     @property
@@ -70,6 +73,20 @@ class SyncCacheLayer:
         if tg_id is not None:
             self.identity.invalidate(tg_id)
         return forgotten
+
+    def lock(self, name: str, *, job: str = "", wait: timedelta = timedelta(0), fence: int | None = None) -> SyncHold:
+        """Hold a lock for the length of a `with`; renewed in the background, given back at its end.
+
+        ::
+
+            with layer.lock("summaries_daily") as held:
+                for row in rows:
+                    held.check()  # raises LockLost
+                    write(row, fence=held.fence)
+
+        Arguments and exceptions are `CacheLayer.lock`'s; but the body is not interrupted, it has to ask.
+        """
+        return self.locks.hold(name, job=job, wait=wait, fence=fence)
 
     def announce(self, topic: str) -> None:
         """Say that something has changed, to whoever shows it. Never raises."""

@@ -1,8 +1,22 @@
 """The mechanisms that caches are made of; each is written once, as steps."""
 
-from cache_layer.shapes.lock import Grant, Holder, Lock, LockView
+from cache_layer.shapes.held_lock import Grant, HeldLock
+from cache_layer.shapes.lock import Holder, Lock
+from cache_layer.shapes.lock_view import LockView, Waiter
 from cache_layer.shapes.mirror import Mirror
 from cache_layer.shapes.recent import Recent
 from cache_layer.shapes.value import Invalidated, Peek, Value
 
-__all__ = ["Grant", "Holder", "Invalidated", "Lock", "LockView", "Mirror", "Peek", "Recent", "Value"]
+__all__ = [
+    "Grant",
+    "HeldLock",
+    "Holder",
+    "Invalidated",
+    "Lock",
+    "LockView",
+    "Mirror",
+    "Peek",
+    "Recent",
+    "Value",
+    "Waiter",
+]

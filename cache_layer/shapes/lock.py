@@ -8,21 +8,41 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from cache_layer.errors import LockHeld, LockLost, LockUnavailable, Unavailable
 from cache_layer.keys import Keys
-from cache_layer.scripts import LOCK_ACQUIRE, LOCK_RELEASE, LOCK_RENEW
-from cache_layer.steps import Batch, Call, Command, Steps, ask
+from cache_layer.scripts import (
+    LOCK_ACQUIRE,
+    LOCK_FORCE,
+    LOCK_NAME,
+    LOCK_RELEASE,
+    LOCK_RENEW,
+    LOCK_TAKE,
+    LOCK_VIEW,
+    LOCK_WITHDRAW,
+    Script,
+)
+from cache_layer.shapes.held_lock import Grant, HeldLock, uptime_s
+from cache_layer.shapes.lock_view import LockView, view
+from cache_layer.steps import Batch, Call, Command, Pause, Steps, ask
+from cache_layer.switches import Switch
 
 SILENCE = timedelta(seconds=30)
 """A holder that has said nothing for so long may be displaced; the TTL is only the backstop."""
 LAST_FENCE_KEPT = timedelta(days=30)
 NAMES_KEPT = timedelta(days=7)
+NAMED_EVERY_BEATS = 60
+WAITER_KEPT = timedelta(seconds=5)
+"""One who waits and has not asked for so long is dead."""
+FIRST_POLL_S = 0.05
+LONGEST_POLL_S = 0.5
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -39,45 +59,37 @@ class Holder(msgspec.Struct, frozen=True):
         return cls(role, platform.node(), os.getpid(), job)
 
 
-class Grant(msgspec.Struct, frozen=True):
-    """A lock that was given: its name, the holder's token, and the fence that every write under it carries."""
-
-    name: str
-    token: str
-    fence: int
-
-
-class LockView(msgspec.Struct, frozen=True):
-    """A lock as it is held now; times by Redis's clock."""
-
-    name: str
-    role: str
-    host: str
-    pid: int
-    job: str
-    fence: int
-    since: datetime
-    heartbeat: datetime
-    expires: datetime
-
-
 class Lock:
-    """The mechanism, for all names."""
+    """The mechanism, for all names.
 
-    def __init__(self, keys: Keys, *, ttl: timedelta, on: bool) -> None:
+    Args:
+        silence: of a holder, that displaces it.
+        switch: off gives out no lock; those that are held may be renewed and given back.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        ttl: timedelta,
+        switch: Switch,
+        silence: timedelta = SILENCE,
+        clock: Callable[[], float] = uptime_s,
+    ) -> None:
         self._keys = keys
         self._ttl_ms = _ms(ttl)
-        self._names = keys.plain("lock_names")
-        self._on = on
+        self._silence = silence
+        self._switch = switch
+        self._clock = clock
 
     def key(self, name: str) -> str:
         return self._keys.of("locks", name)
 
+    # With a token of the caller's own, so that several processes can hold one lock together.
+
     def acquire(self, name: str, token: str, holder: Holder, fence: int | None = None) -> Steps[Grant]:
         """Take the lock, without waiting; again with the same token is harmless.
-
-        The name goes into the index first: a name without a lock does no harm there, a lock without a name would be
-        invisible.
 
         Args:
             fence: the caller's own, from a source that only grows; None takes the next one,
@@ -87,33 +99,9 @@ class Lock:
             LockHeld: another has it and has been heard of in the last 30 s.
             LockUnavailable: Redis is away, or locks are switched off.
         """
-        if not self._on:
-            raise LockUnavailable(name)
-        key = self.key(name)
-        try:
-            now_s = yield from ask(Command(("TIME",)), _seconds)
-            yield Command(("ZADD", self._names, now_s, name))
-            granted = yield from ask(
-                Call(
-                    LOCK_ACQUIRE,
-                    (key, f"{key}:fence"),
-                    (
-                        token,
-                        "" if fence is None else fence,
-                        self._ttl_ms,
-                        _ms(SILENCE),
-                        holder.role,
-                        holder.host,
-                        holder.pid,
-                        holder.job,
-                        _ms(LAST_FENCE_KEPT),
-                    ),
-                ),
-                int,
-            )
-        except Unavailable:
-            raise LockUnavailable(name) from None
-        if granted == 0:
+        yield from self._enter_name(name)
+        granted = yield from self._ask_for(LOCK_ACQUIRE, name, token, holder, fence, waits=False)
+        if granted is None:
             raise LockHeld(name)
         return Grant(name, token, granted)
 
@@ -136,9 +124,83 @@ class Lock:
     def release(self, grant: Grant) -> Steps[bool]:
         """Give it back; False when it was no longer ours, or Redis is away (the lock then ends by itself)."""
         try:
-            return bool((yield Call(LOCK_RELEASE, (self.key(grant.name),), (grant.token, grant.fence))) == 1)
+            return (yield from ask(self._release(grant), _yes_or_no))
         except Unavailable:
             return False
+
+    # With a token for each time, renewed in the background: what `lock()` of the facades is made of.
+
+    def take(self, name: str, token: str, holder: Holder, *, wait: timedelta, fence: int | None) -> Steps[HeldLock]:
+        """Take the lock; while another has it, ask again until the wait is over, and be shown as waiting.
+
+        Raises:
+            LockHeld: another has it, still at the end of the wait.
+            LockUnavailable: Redis is away, or locks are switched off.
+        """
+        yield from self._enter_name(name)
+        ends_at = self._clock() + wait.total_seconds()
+        pause_s = FIRST_POLL_S
+        while True:
+            sent_at = self._clock()
+            waits = sent_at < ends_at
+            granted = yield from self._ask_for(LOCK_TAKE, name, token, holder, fence, waits=waits)
+            if granted is not None:
+                grant = Grant(name, token, granted)
+                return HeldLock(grant, silence=self._silence, sent_at=sent_at, clock=self._clock)
+            if not waits:
+                raise LockHeld(name)
+            jitter_s = pause_s * random.uniform(0.5, 1.0)  # noqa: S311
+            yield Pause(max(min(jitter_s, ends_at - self._clock()), 0))
+            pause_s = min(pause_s * 1.5, LONGEST_POLL_S)
+
+    def withdraw(self, name: str, token: str) -> Steps[None]:
+        """Wait for it no longer, and give back what `take` may have been given; for one that was interrupted."""
+        with suppress(Unavailable):  # then the lock is displaced after the silence, and the waiter forgotten
+            yield Call(LOCK_WITHDRAW, self._keys_of(name), (token,))
+
+    def beat(self, held: HeldLock) -> Steps[float | None]:
+        """Renew it, if it may still be ours by the clock; the seconds until the next beat, None when it is lost."""
+        if held.lost:
+            return None
+        sent_at = self._clock()
+        try:
+            yield from self.renew(held.grant)
+        except LockLost:
+            held.lose()
+            return None
+        except LockUnavailable:
+            return None if held.lost else held.retry_s
+        held.heard(sent_at)
+        held.beats += 1
+        if held.beats % NAMED_EVERY_BEATS == 0:
+            with suppress(Unavailable):  # the index may have been flushed, or the lock held for days
+                yield self._name(held.name)
+        return None if held.lost else held.beat_s
+
+    def give_back(self, held: HeldLock) -> Steps[bool]:
+        """Release it; False when it turns out to have been lost before. From now on it counts as lost."""
+        kept = not held.lost
+        held.lose()
+        try:
+            released = yield from ask(self._release(held.grant), _yes_or_no)
+        except Unavailable:
+            return kept
+        return kept and released
+
+    # For those who look.
+
+    def force_release(self, name: str, fence: int) -> Steps[bool]:
+        """Take the lock from the holder that was seen with this fence; False when it is not held under it any more.
+
+        The holder learns it at its next heartbeat, and the next one gets a higher fence.
+
+        Raises:
+            LockUnavailable: Redis is away.
+        """
+        try:
+            return (yield from ask(Call(LOCK_FORCE, (self.key(name),), (fence,)), _yes_or_no))
+        except Unavailable:
+            raise LockUnavailable(name) from None
 
     def held(self) -> Steps[Sequence[LockView]]:
         """All locks that are held now, the longest held first.
@@ -146,60 +208,78 @@ class Lock:
         Raises:
             LockUnavailable: Redis is away, or locks are switched off.
         """
-        if not self._on:
+        if not self._switch.on:
             raise LockUnavailable("*")
         try:
-            now_s = yield from ask(Command(("TIME",)), _seconds)
             names = yield from ask(
-                Batch(
-                    (
-                        Command(("ZREMRANGEBYSCORE", self._names, "-inf", now_s - int(NAMES_KEPT.total_seconds()))),
-                        Command(("ZRANGE", self._names, 0, -1)),
-                    )
-                ),
-                lambda replies: [name.decode() for name in replies[1]],
+                Command(("ZRANGE", self._names, 0, -1)), lambda found: [name.decode() for name in found]
             )
+            if not names:
+                return []
             views = yield from ask(
-                Batch(tuple(Command((verb, self.key(name))) for name in names for verb in ("HGETALL", "PTTL"))),
-                lambda replies: [
-                    _view(name, fields, now_s * 1000 + int(left_ms))
-                    for name, fields, left_ms in zip(names, replies[::2], replies[1::2], strict=True)
-                    if fields
-                ],
+                Batch(tuple(Call(LOCK_VIEW, self._keys_to_view(name), (_ms(WAITER_KEPT),)) for name in names)),
+                lambda replies: [view(name, reply) for name, reply in zip(names, replies, strict=True)],
             )
         except Unavailable:
             raise LockUnavailable("*") from None
-        return sorted(views, key=lambda view: view.since)
+        return sorted((one for one in views if one is not None), key=lambda one: one.since)
 
+    @property
+    def _names(self) -> str:
+        return self._keys.plain("lock_names")
 
-def _view(name: str, fields: Mapping[bytes, bytes], expires_ms: int) -> LockView:
-    text = {field.decode(): value.decode() for field, value in fields.items()}
-    return LockView(
-        name=name,
-        role=text["role"],
-        host=text["host"],
-        pid=int(text["pid"]),
-        job=text["job"],
-        fence=int(text["fence"]),
-        since=_moment(int(text["since_ms"])),
-        heartbeat=_moment(int(text["heartbeat_ms"])),
-        expires=_moment(expires_ms),
-    )
+    def _keys_of(self, name: str) -> tuple[str, str, str, str]:
+        key = self.key(name)
+        return key, f"{key}:fence", f"{key}:waiters", f"{key}:waiting"
 
+    def _keys_to_view(self, name: str) -> tuple[str, str, str]:
+        key, _fence, waiters, waiting = self._keys_of(name)
+        return key, waiters, waiting
 
-def _seconds(time_reply: Any) -> int:
-    match time_reply:
-        case [seconds, _microseconds]:
-            return int(seconds)
-    raise TypeError
+    def _enter_name(self, name: str) -> Steps[None]:
+        """Before the lock: a name without a lock does no harm in the index, a lock without one would be invisible."""
+        if not self._switch.on:
+            raise LockUnavailable(name)
+        try:
+            yield self._name(name)
+        except Unavailable:
+            raise LockUnavailable(name) from None
+
+    def _name(self, name: str) -> Call:
+        return Call(LOCK_NAME, (self._names,), (name, int(NAMES_KEPT.total_seconds())))
+
+    def _ask_for(
+        self, script: Script, name: str, token: str, holder: Holder, fence: int | None, *, waits: bool
+    ) -> Steps[int | None]:
+        """The fence of the grant, or None when another has the lock."""
+        call = Call(
+            script,
+            self._keys_of(name),
+            (
+                token,
+                "" if fence is None else fence,
+                self._ttl_ms,
+                _ms(self._silence),
+                holder.role,
+                holder.host,
+                holder.pid,
+                holder.job,
+                _ms(LAST_FENCE_KEPT),
+                _ms(WAITER_KEPT) if waits else 0,
+            ),
+        )
+        try:
+            granted = yield from ask(call, int)
+        except Unavailable:
+            raise LockUnavailable(name) from None
+        return granted or None
+
+    def _release(self, grant: Grant) -> Call:
+        return Call(LOCK_RELEASE, (self.key(grant.name),), (grant.token, grant.fence))
 
 
 def _yes_or_no(reply: Any) -> bool:
     return {0: False, 1: True}[reply]
-
-
-def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def _ms(duration: timedelta) -> int:

@@ -13,6 +13,7 @@ import redis
 
 from cache_layer import CacheLayer, Settings, SyncCacheLayer
 from pomni_admin.demo.servers import Valkey
+from tests.cache_layer.hasty import hasty, patient
 from tests.cache_layer.source import Source
 
 
@@ -49,6 +50,20 @@ def redis_client(valkey: Valkey) -> Iterator[redis.Redis]:
 @pytest_asyncio.fixture
 async def cache(settings: Settings) -> AsyncIterator[CacheLayer]:
     async with CacheLayer(settings, role="test") as layer:
+        yield layer
+
+
+@pytest_asyncio.fixture
+async def quick(valkey: Valkey) -> AsyncIterator[CacheLayer]:
+    """A layer whose locks do in two seconds what others do in half a minute."""
+    async with hasty(CacheLayer(patient(valkey.url), role="test")) as layer:
+        yield layer
+
+
+@pytest_asyncio.fixture
+async def tormented(own_valkey: Valkey) -> AsyncIterator[CacheLayer]:
+    """The same, over a Valkey of the test's own, which it may kill."""
+    async with hasty(CacheLayer(patient(own_valkey.url), role="test")) as layer:
         yield layer
 
 

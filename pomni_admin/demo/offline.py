@@ -1,24 +1,22 @@
 """Stands in for the LLM and the embedding API where there is no network: labelled so on every page.
 
 Summaries are extractive: sentences that people wrote, chosen by TextRank (Mihalcea and Tarau, 2004) as `sumy` has it.
-Vectors are hashed features of word stems (Weinberger et al., 2009), so that texts on one subject are near each other.
-Both are deterministic, and their time is bounded however long the messages are.
+Vectors are those of `embedding`. Both are deterministic, and their time is bounded however long the messages are.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
 import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from itertools import pairwise
+from functools import cache
 from typing import Any, ClassVar
 
 from django.conf import settings
 
+from pomni_admin.demo import embedding
+from pomni_admin.demo.embedding import WORD
 from pomni_admin.summaries import prompt
 from pomni_admin.summaries.providers import Message, SummaryText
 
@@ -26,12 +24,10 @@ SENTENCES_RANKED = 60
 """TextRank compares each sentence with each: sixty cost some 10 ms, a thousand some seconds."""
 SENTENCES_KEPT = 4
 SENTENCE_CHARS = 240
-EMBEDDED_CHARS = 8_000
 CHARS_A_TOKEN = 3
 """A rough figure for Russian, only to fill in what a real API reports."""
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
-WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 STOP_WORDS = frozenset(
     WORD.findall(
         "а без бы был была были было быть вам вас ведь во вот все всё всего вы где да даже для до его ее её если есть "
@@ -65,18 +61,7 @@ class OfflineProvider:
 
     def embed(self, text: str) -> list[float]:
         """A vector of length one; the same text always has the same."""
-        vector = [0.0] * self._dim
-        stems = [_stem(word) for word in _words(text[:EMBEDDED_CHARS])]
-        for feature in (*stems, *(f"{first} {second}" for first, second in pairwise(stems))):
-            place, sign = _hashed(feature, self._dim)
-            vector[place] += sign
-        # Often-repeated words weigh less than their number.
-        vector = [math.copysign(math.log1p(abs(value)), value) for value in vector]
-        length = math.hypot(*vector)
-        if not length:
-            vector[_hashed(text[:EMBEDDED_CHARS], self._dim)[0]] = 1.0
-            return vector
-        return [value / length for value in vector]
+        return embedding.embed(text, self._dim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +72,7 @@ class _Words:
         return SENTENCE_END.split(text)
 
     def to_words(self, text: str) -> Sequence[str]:
-        return _words(text)
-
-
-def _words(text: str) -> list[str]:
-    return [word.lower() for word in WORD.findall(text)]
+        return embedding.words(text)
 
 
 def _sentences(messages: Sequence[Message]) -> Iterator[str]:
@@ -132,24 +113,6 @@ def _sumy() -> tuple[Any, Any]:
     from sumy.models import dom
     from sumy.summarizers.text_rank import TextRankSummarizer
 
-    summarizer = TextRankSummarizer(_stem)
+    summarizer = TextRankSummarizer(embedding.stem)
     summarizer.stop_words = STOP_WORDS
     return dom, summarizer
-
-
-@cache
-def _stemmer() -> Any:
-    from nltk.stem.snowball import RussianStemmer
-
-    return RussianStemmer()
-
-
-@lru_cache(maxsize=50_000)
-def _stem(word: str) -> str:
-    return str(_stemmer().stem(word))
-
-
-@lru_cache(maxsize=50_000)
-def _hashed(feature: str, dim: int) -> tuple[int, float]:
-    number = int.from_bytes(hashlib.blake2b(feature.encode("utf-8", "replace"), digest_size=8).digest())
-    return (number >> 1) % dim, 1.0 if number & 1 else -1.0

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import NoReturn, TypeVar
 
+from benchmarks.hasty import hasty as faster
 from cache_layer import CacheLayer, Settings, SyncCacheLayer
-from cache_layer.catalogue.locks import locks
-from cache_layer.layer.locks import AsyncLocks, SyncLocks
 
 L = TypeVar("L", CacheLayer, SyncCacheLayer)
 
@@ -18,15 +17,9 @@ BEAT_S = SILENCE_S / 6
 TRUSTED_S = SILENCE_S * 5 / 6
 
 
-def hasty(layer: L, silence_s: float = SILENCE_S) -> L:
+def hasty(layer: L) -> L:
     """The layer, with locks whose holders may be displaced after so short a silence."""
-    made = layer._definitions
-    lock = locks(made.keys, made.settings, made.switches, timedelta(seconds=silence_s))
-    if isinstance(layer, CacheLayer):
-        layer.locks = AsyncLocks(lock, layer._runner, made.role, made.announce)
-    else:
-        layer.locks = SyncLocks(lock, layer._runner, made.role, made.announce)
-    return layer
+    return faster(layer, SILENCE_S)
 
 
 def patient(url: str) -> Settings:

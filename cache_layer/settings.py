@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from cache_layer.errors import SettingsError
 
@@ -138,6 +138,7 @@ class Settings:
 
     Attributes:
         redis_url: `redis://`, `rediss://` or `unix://`; empty means that every cache is off.
+        cluster: whether that is a node of a Redis Cluster, whose others are then found.
         key_prefix: put before every key; at most 32 characters, without braces or white space.
         timeout: the most that one call may be delayed by Redis.
         ttls: how long an entry of each cache lives.
@@ -148,6 +149,7 @@ class Settings:
     """
 
     redis_url: str = field(default="", repr=False)  # it may hold a password
+    cluster: bool = False
     key_prefix: str = ""
     timeout: timedelta = timedelta(milliseconds=100)
     max_connections: int = 32
@@ -191,6 +193,7 @@ class Settings:
         all_on = read.switch("REDIS_CACHE", default=True)
         made = cls(
             redis_url=read.url("REDIS_URL", "", REDIS_SCHEMES),
+            cluster=_cluster(read),
             key_prefix=prefix,
             timeout=timedelta(milliseconds=read.integer("REDIS_TIMEOUT_MS", 100, least=10, most=1000, unit="ms")),
             max_connections=read.integer("REDIS_MAX_CONNECTIONS", 32, least=1, most=1000),
@@ -222,6 +225,19 @@ class Settings:
                 raise SettingsError(
                     why.split()[0], None, f"{SECRETS[why.split()[0]]}; or {_switch_variable(cache)}=off"
                 )
+
+
+def _cluster(read: Reader) -> bool:
+    """A cluster has one database, and its nodes find each other by address: neither can be asked for otherwise."""
+    if not read.switch("REDIS_CLUSTER", default=False):
+        return False
+    parts = urlsplit(read.text("REDIS_URL"))
+    numbers = [*parse_qs(parts.query).get("db", []), parts.path.strip("/")]
+    if parts.scheme == "unix" or any(number.strip("0") for number in numbers):
+        raise SettingsError(
+            "REDIS_URL", "(not shown)", "redis://… or rediss://…, with no database but 0, since REDIS_CLUSTER is on"
+        )
+    return True
 
 
 def _ttl_variable(cache: str) -> str:

@@ -57,7 +57,7 @@ class CacheLayer:
 
     @property
     def circuit(self) -> CircuitState:
-        return self._runner.breaker.state
+        return self._runner.circuit
 
     async def start(self) -> Ping:
         """Ping Redis, log the result, and begin to flush statistics."""

@@ -27,7 +27,7 @@ class SyncCacheLayer:
 
     def __init__(self, settings: Settings, client: SyncClient | None, role: str) -> None:
         self._definitions = Definitions(settings, role)
-        self._runner = SyncRunner(client)
+        self._runner = SyncRunner(client, settings)
         self.access_state = SyncAccessState(self._definitions.access_state, self._runner)
         self.identity = SyncIdentity(self._definitions.identity, self._runner, settings.hash_secret)
         self.history = SyncHistory(self._definitions.history, self._runner)
@@ -42,7 +42,7 @@ class SyncCacheLayer:
 
     @property
     def circuit(self) -> CircuitState:
-        return self._runner.breaker.state
+        return self._runner.circuit
 
     def start(self) -> Ping:
         """Ping Redis, log the result, and begin to flush statistics."""
@@ -57,6 +57,7 @@ class SyncCacheLayer:
         """Flush what was counted and end the background thread. The client is its owner's to close."""
         self._runner.close()
         self._runner.run(self._definitions.flush())
+        self._runner.disconnect()
 
     def ping(self) -> Ping:
         return self._runner.run(self._definitions.ping())

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, NoReturn, TypeVar, cast
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
-from redis.maint_notifications import MaintNotificationsConfig
+from redis.exceptions import AskError, NoScriptError, ResponseError
 
 from cache_layer.codecs import Subject
 from cache_layer.errors import Unavailable
-from cache_layer.runners.circuit import Circuit, words
-from cache_layer.runners.connections import Connections
+from cache_layer.runners.circuit import Circuit
+from cache_layer.runners.connections import Connections, routes_to
+from cache_layer.runners.exchange import PING, SLOTS, are_final, asked_again, joined, understood, words
+from cache_layer.runners.routes import Cluster, Node, Part
 from cache_layer.settings import Settings
 from cache_layer.shapes.asked import Readable
 from cache_layer.shapes.value import WAIT_AT_MOST_S
@@ -54,36 +52,18 @@ class _Flight:
         self.seats: list[asyncio.Future[Any]] = []
 
 
-class AsyncRunner(Circuit):
+class AsyncRunner(Circuit[Connections]):
     """Performs steps on an event loop; one runner a loop.
 
-    All of a step - waiting for a connection, connecting, the round trip - is bounded by one timeout. A semaphore guards
-    the pool, because redis-py's own refuses the call that finds it empty and its blocking pool costs 15 µs a call.
+    All of a step - waiting for a connection, connecting, the round trip, being sent on - is bounded by one timeout.
     """
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__()
+        super().__init__(routes_to(settings))
         self._timeout_s = settings.timeout.total_seconds()
-        self._slots = asyncio.Semaphore(settings.max_connections)
         self._flights: dict[str, _Flight] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
-        self._client: redis.asyncio.Redis | None = None
-        self._connections: Connections | None = None
-        if settings.redis_url:
-            pool = redis.asyncio.ConnectionPool.from_url(
-                settings.redis_url,
-                # Guarded by the semaphore; a call cancelled in mid-air gives its slot back a moment before its
-                # connection, hence the spare ones.
-                max_connections=settings.max_connections * 2,
-                socket_timeout=None,
-                socket_connect_timeout=None,
-                retry=Retry(NoBackoff(), 0),
-                driver_info=None,  # two commands fewer at each connect
-                maint_notifications_config=MaintNotificationsConfig(enabled=False),
-            )
-            self._client = redis.asyncio.Redis.from_pool(pool)
-            self._connections = Connections(pool)
 
     async def run(self, steps: Steps[T], load: Callable[[], Awaitable[Any]] = _nothing_to_load) -> T:
         """Perform the steps and return what they end in.
@@ -172,10 +152,8 @@ class AsyncRunner(Circuit):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._connections is not None:
-            await self._connections.close()
-        if self._client is not None:
-            await self._client.aclose()
+        for node in self._nodes():
+            await node.lines.close()
 
     def background(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do it in a task that is ended with the runner."""
@@ -201,18 +179,26 @@ class AsyncRunner(Circuit):
             renewal.cancel()
 
     async def _perform(self, step: Command | Call | Batch, *, probing: bool = False) -> Any:
-        if self._client is None:
+        if self._routes is None:
             raise Unavailable("no REDIS_URL")
-        if self._closed or not (self.breaker.allows or probing):
+        if isinstance(step, Batch):
+            parts = self._routes.parts(step)
+            if len(parts) != 1:
+                return await self._perform_parts(step, parts)
+            node = parts[0][0]
+        else:
+            node = self._routes.node_of(step)
+        if self._closed or not (node.breaker.allows or probing):
             self._not_done(step)
             raise Unavailable("circuit open")
         if self._is_owed(step):
             raise Unavailable("owed")
         sent_at: float | None = None
+        asked = [node]
         try:
-            async with asyncio.timeout(self._timeout_s), self._slots:
+            async with asyncio.timeout(self._timeout_s), node.lines.slots:
                 sent_at = time.monotonic()
-                reply = await self._send(self._client, step)
+                reply = await self._send(step, asked)
         except asyncio.CancelledError:
             self._in_doubt(step)
             raise
@@ -224,72 +210,124 @@ class AsyncRunner(Circuit):
                 # that says nothing.
                 self._in_doubt(step)
                 raise Unavailable("busy") from None
-            self._failed(step, error, sent_at)
-        self._done(step)
+            self._failed(step, error, sent_at, asked[0])
+        self._done(step, asked[0])
         return reply
 
-    async def _send(self, client: redis.asyncio.Redis, step: Command | Call | Batch) -> Any:
-        if isinstance(step, Call):
-            assert self._connections is not None
-            execute = self._connections.execute
-            try:
-                return await execute(*words(step))
-            except NoScriptError:
-                return await execute(*words(step, whole=True))
-        if isinstance(step, Command):
-            return await client.execute_command(*step.args)
-        if all(isinstance(one, Command) for one in step.steps):
-            async with client.pipeline(transaction=False) as pipeline:
-                for command in step.steps:
-                    pipeline.execute_command(*words(command))
-                return self._replies(step, await pipeline.execute(raise_on_error=False))
-        assert self._connections is not None
-        replies = await self._connections.execute_many([words(one) for one in step.steps])
-        forgotten = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if forgotten:
-            again = await self._connections.execute_many([words(step.steps[n], whole=True) for n in forgotten])
-            for n, reply in zip(forgotten, again, strict=True):
-                replies[n] = reply
-        return self._replies(step, replies)
+    async def _perform_parts(self, batch: Batch, parts: Sequence[Part[Connections]]) -> list[Any]:
+        """Each node its part of the batch, all at the same time."""
+        each = [Batch(tuple(batch.steps[number] for number in numbers)) for _, numbers in parts]
+        answers = await asyncio.gather(*(self._perform(one) for one in each), return_exceptions=True)
+        return joined(parts, answers)
 
-    def _start_probing(self) -> None:
-        if self._client is not None:
-            self.background(self._probe(self._client))
+    async def _send(self, step: Command | Call | Batch, asked: list[Node[Connections]]) -> Any:
+        """
+        Args:
+            asked: a node, for the one that was asked last: where redirections end, and whose fault a failure is.
+        """
+        if isinstance(step, Batch):
+            steps = step.steps
+            replies: list[Any] = await asked[0].lines.execute_many([words(one) for one in steps])
+            if not are_final(replies):
+                replies = await self._ask_again(steps, replies, asked)
+            replies = [understood(one, reply) for one, reply in zip(steps, replies, strict=True)]
+            return self._replies(steps, replies)
+        try:
+            reply = await asked[0].lines.execute(*words(step))
+        except (NoScriptError, AskError) as error:
+            (reply,) = await self._ask_again((step,), (error,), asked)
+            if isinstance(reply, ResponseError):
+                raise reply from None
+        return reply if isinstance(step, Call) else understood(step, reply)
+
+    async def _ask_again(
+        self, steps: Sequence[Command | Call], replies: Sequence[Any], asked: list[Node[Connections]]
+    ) -> list[Any]:
+        assert self._routes is not None
+        first = asked[0]
+        asking = asked_again(steps, replies, first, self._routes)
+        try:
+            parcel = next(asking)
+            while True:
+                asked[0] = parcel.place.node
+                if not (asked[0] is first or asked[0].breaker.allows):
+                    raise Unavailable("circuit open")
+                parcel = asking.send(await asked[0].lines.execute_many(parcel.sent))
+        except StopIteration as stop:
+            return cast("list[Any]", stop.value)
+        finally:
+            self._refresh_if_stale()
+
+    def _start_probing(self, node: Node[Connections]) -> None:
+        self.background(self._probe(node))
 
     def _start_undoing(self) -> None:
         self.background(self._undo())
 
+    def _start_refreshing(self) -> None:
+        self.background(self._ask_for_slots())
+
     async def _undo(self) -> None:
         try:
-            await self._deliver()
-            while self._doubts:
-                call = self._doubts.popleft()
-                try:
-                    await self._perform(call)
-                except Unavailable:
-                    self._doubts.append(call)
-                    return
+            await self._make_up()
         finally:
             self._undoing = False
 
-    async def _deliver(self, *, probing: bool = False) -> None:
-        for call in self._owed_calls():
-            try:
-                await self._perform(call, probing=probing)
-            except Unavailable:
-                return  # what is left stays owed
+    async def _make_up(self, node: Node[Connections] | None = None) -> None:
+        """Carry out what is owed and undo what is in doubt.
 
-    async def _probe(self, client: redis.asyncio.Redis) -> None:
+        Args:
+            node: only what is owed to this one, which is being probed.
+        """
+        outstanding = self._outstanding(node)
+        call = next(outstanding, None)
+        while call is not None:
+            done = True
+            try:
+                await self._perform(call, probing=node is not None)
+            except Unavailable:
+                done = False
+            try:
+                call = outstanding.send(done)
+            except StopIteration:
+                return
+
+    async def _probe(self, node: Node[Connections]) -> None:
         ok = False
         while not ok:
-            await asyncio.sleep(self.breaker.next_pause())
-            self.breaker.probing()
+            await asyncio.sleep(node.breaker.next_pause())
+            if isinstance(self._routes, Cluster):
+                await self._ask_for_slots()  # another may have its slots by now
+                if node not in self._routes.nodes:
+                    node.breaker.close()  # for the day that it comes back
+                    return
+            node.breaker.probing()
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(self._timeout_s):
-                    ok = bool(await client.execute_command("PING"))
+                    ok = bool(understood(PING, await node.lines.execute(*PING.args)))
             if ok:
-                await self._deliver(probing=True)
-            self._probed(ok=ok)
+                await self._make_up(node)
+            self._probed(node, ok=ok)
+
+    async def _ask_for_slots(self) -> None:
+        assert isinstance(self._routes, Cluster)
+        try:
+            for teller in self._routes.tellers():
+                try:
+                    async with asyncio.timeout(self._timeout_s):
+                        reply = await teller.lines.execute(*SLOTS)
+                    gone = self._routes.learn(reply, teller)
+                except ResponseError:
+                    self._routes.is_stale = False  # no cluster, or not for us to know: redirections will do
+                    return
+                except Exception:  # noqa: BLE001, S112  the next one may know
+                    continue
+                for node in gone:
+                    await node.lines.close()
+                self.settle()  # what is owed may have somewhere to go now
+                return
+        finally:
+            self._refreshing = False
 
 
 class _AsyncRenewal:

@@ -6,22 +6,31 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast
 
 import redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import AskError, NoScriptError, ResponseError
 
 from cache_layer.codecs import Subject
 from cache_layer.errors import Unavailable
-from cache_layer.runners.circuit import Circuit, words
+from cache_layer.runners.circuit import Circuit
+from cache_layer.runners.clients import Client, routes_through
+from cache_layer.runners.exchange import SLOTS, are_final, asked_again, joined, words
 from cache_layer.runners.heart import Beat, Heart
+from cache_layer.runners.routes import Cluster, Node, Part
+from cache_layer.settings import Settings
 from cache_layer.shapes.asked import Readable
 from cache_layer.shapes.value import WAIT_AT_MOST_S
-from cache_layer.steps import Argument, Batch, Call, Command, Lease, Load, Pause, Step, Steps
+from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Step, Steps
 
 T = TypeVar("T")
 
 SyncClient: TypeAlias = redis.Redis
+
+
+PARTS_AT_ONCE = 8
+"""Threads for what one call asks of several nodes of a cluster, which only people who look do."""
 
 
 def _nothing_to_load() -> NoReturn:
@@ -38,18 +47,20 @@ class _Flight(Generic[T]):
         self.error: BaseException | None = None
 
 
-class SyncRunner(Circuit):
+class SyncRunner(Circuit[Client]):
     """Performs steps in the calling thread; safe to share between threads, not across a fork.
 
     Args:
-        client: its pool must block rather than refuse, and its timeouts be the layer's. None where there is no Redis.
+        client: its pool must block rather than refuse, and its timeouts be the layer's. None where there is no Redis,
+            and where it is a cluster.
     """
 
-    def __init__(self, client: redis.Redis | None) -> None:
-        super().__init__()
-        self._client = client
+    def __init__(self, client: redis.Redis | None, settings: Settings) -> None:
+        super().__init__(routes_through(client, settings))
+        self._owns_clients = client is None
         self._flights: dict[str, _Flight[Any]] = {}
         self._boarding = threading.Lock()
+        self._others = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="cache_layer part")
         self.heart = Heart()
 
     def run(self, steps: Steps[T], load: Callable[[], Any] = _nothing_to_load) -> T:
@@ -113,7 +124,15 @@ class SyncRunner(Circuit):
             self._flights.pop(key, None)
 
     def close(self) -> None:
+        """End what runs in the background. Later calls are still performed."""
         self.heart.stop()
+
+    def disconnect(self) -> None:
+        """Close the connections to a cluster's nodes; those of a client are its owner's."""
+        self._others.shutdown()
+        if self._owns_clients:
+            for node in self._nodes():
+                node.lines.close()
 
     def _load(self, step: Load, load: Callable[[], Any]) -> Any:
         if step.lease is None:
@@ -130,80 +149,137 @@ class SyncRunner(Circuit):
             renewal.cancel()
 
     def _perform(self, step: Command | Call | Batch, *, probing: bool = False) -> Any:
-        if self._client is None:
+        if self._routes is None:
             raise Unavailable("no REDIS_URL")
-        if not (self.breaker.allows or probing):
+        if isinstance(step, Batch):
+            parts = self._routes.parts(step)
+            if len(parts) != 1:
+                return self._perform_parts(step, parts)
+            node = parts[0][0]
+        else:
+            node = self._routes.node_of(step)
+        if not (node.breaker.allows or probing):
             self._not_done(step)
             raise Unavailable("circuit open")
         if self._is_owed(step):
             raise Unavailable("owed")
         began = time.monotonic()
+        asked = [node]
         try:
-            reply = self._send(self._client, step)
+            reply = self._send(step, asked)
         except Exception as error:  # noqa: BLE001  whatever a confused client raises is Redis being away
-            self._failed(step, error, began)
-        self._done(step)
+            self._failed(step, error, began, asked[0])
+        self._done(step, asked[0])
         return reply
 
-    def _send(self, client: redis.Redis, step: Command | Call | Batch) -> Any:
-        if isinstance(step, Call):
-            try:
-                return client.execute_command(*words(step))
-            except NoScriptError:
-                return client.execute_command(*words(step, whole=True))
-        if isinstance(step, Command):
-            return client.execute_command(*step.args)
-        replies = self._send_together(client, [words(one) for one in step.steps])
-        forgotten = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if forgotten:
-            again = self._send_together(client, [words(step.steps[n], whole=True) for n in forgotten])
-            for n, reply in zip(forgotten, again, strict=True):
-                replies[n] = reply
-        return self._replies(step, replies)
+    def _perform_parts(self, batch: Batch, parts: Sequence[Part[Client]]) -> list[Any]:
+        """Each node its part of the batch, all at the same time."""
+        each = [Batch(tuple(batch.steps[number] for number in numbers)) for _, numbers in parts]
+        performing = [self._others.submit(self._perform, one) for one in each]
+        return joined(parts, [future.exception() or future.result() for future in performing])
 
-    def _send_together(self, client: redis.Redis, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
-        with client.pipeline(transaction=False) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            return pipeline.execute(raise_on_error=False)
+    def _send(self, step: Command | Call | Batch, asked: list[Node[Client]]) -> Any:
+        """
+        Args:
+            asked: a node, for the one that was asked last: where redirections end, and whose fault a failure is.
+        """
+        if isinstance(step, Batch):
+            replies: list[Any] = asked[0].lines.execute_many([words(one) for one in step.steps])
+            if not are_final(replies):
+                replies = self._ask_again(step.steps, replies, asked)
+            return self._replies(step.steps, replies)
+        try:
+            return asked[0].lines.execute(*words(step))
+        except (NoScriptError, AskError) as error:
+            (reply,) = self._ask_again((step,), (error,), asked)
+            if isinstance(reply, ResponseError):
+                raise reply from None
+            return reply
+
+    def _ask_again(
+        self, steps: Sequence[Command | Call], replies: Sequence[Any], asked: list[Node[Client]]
+    ) -> list[Any]:
+        assert self._routes is not None
+        first = asked[0]
+        asking = asked_again(steps, replies, first, self._routes)
+        try:
+            parcel = next(asking)
+            while True:
+                asked[0] = parcel.place.node
+                if not (asked[0] is first or asked[0].breaker.allows):
+                    raise Unavailable("circuit open")
+                parcel = asking.send(asked[0].lines.execute_many(parcel.sent))
+        except StopIteration as stop:
+            return cast("list[Any]", stop.value)
+        finally:
+            self._refresh_if_stale()
 
     def _start_undoing(self) -> None:
         self.heart.after(0, self._undo)
 
+    def _start_refreshing(self) -> None:
+        self.heart.after(0, self._ask_for_slots)
+
+    def _start_probing(self, node: Node[Client]) -> None:
+        self.heart.after(node.breaker.next_pause(), lambda: self._probe(node))
+
     def _undo(self) -> None:
         try:
-            self._deliver()
-            while self._doubts:
-                call = self._doubts.popleft()
-                try:
-                    self._perform(call)
-                except Unavailable:
-                    self._doubts.append(call)
-                    return
+            self._make_up()
         finally:
             self._undoing = False
 
-    def _start_probing(self) -> None:
-        if self._client is not None:
-            self.heart.after(self.breaker.next_pause(), self._probe)
+    def _make_up(self, node: Node[Client] | None = None) -> None:
+        """Carry out what is owed and undo what is in doubt.
 
-    def _deliver(self, *, probing: bool = False) -> None:
-        for call in self._owed_calls():
+        Args:
+            node: only what is owed to this one, which is being probed.
+        """
+        outstanding = self._outstanding(node)
+        call = next(outstanding, None)
+        while call is not None:
+            done = True
             try:
-                self._perform(call, probing=probing)
+                self._perform(call, probing=node is not None)
             except Unavailable:
-                return  # what is left stays owed
+                done = False
+            try:
+                call = outstanding.send(done)
+            except StopIteration:
+                return
 
-    def _probe(self) -> None:
-        assert self._client is not None
-        self.breaker.probing()
+    def _probe(self, node: Node[Client]) -> None:
+        if isinstance(self._routes, Cluster):
+            self._ask_for_slots()  # another may have its slots by now
+            if node not in self._routes.nodes:
+                node.breaker.close()  # for the day that it comes back
+                return
+        node.breaker.probing()
         ok = False
         with contextlib.suppress(Exception):
-            ok = bool(self._client.execute_command("PING"))
+            ok = bool(node.lines.execute("PING"))
         if ok:
-            self._deliver(probing=True)
-        if not self._probed(ok=ok):
-            self._start_probing()
+            self._make_up(node)
+        if not self._probed(node, ok=ok):
+            self._start_probing(node)
+
+    def _ask_for_slots(self) -> None:
+        assert isinstance(self._routes, Cluster)
+        try:
+            for teller in self._routes.tellers():
+                try:
+                    gone = self._routes.learn(teller.lines.execute(*SLOTS), teller)
+                except ResponseError:
+                    self._routes.is_stale = False  # no cluster, or not for us to know: redirections will do
+                    return
+                except Exception:  # noqa: BLE001, S112  the next one may know
+                    continue
+                for node in gone:
+                    node.lines.close()
+                self.settle()  # what is owed may have somewhere to go now
+                return
+        finally:
+            self._refreshing = False
 
 
 class _SyncRenewal:

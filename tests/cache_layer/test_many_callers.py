@@ -62,7 +62,7 @@ async def test_calls_cancelled_at_random_moments_confuse_no_connection(cache: Ca
     assert answers == {user_id: str(user_id) for user_id in range(60)}
     assert cache.circuit == "closed"
     await asyncio.gather(*cache._runner._tasks)  # which give leases back
-    assert not cache._runner._slots.locked()
+    assert not cache._runner._nodes()[0].lines.slots.locked()
 
 
 async def test_a_connection_with_something_left_in_it_is_not_used_again(valkey: Valkey) -> None:

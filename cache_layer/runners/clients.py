@@ -1,0 +1,58 @@
+"""Servers as threads ask them: redis-py's client, whose pool waits for a free connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import redis
+from redis.connection import parse_url
+
+from cache_layer.runners.routes import Address, Cluster, Routes, Single
+from cache_layer.settings import Settings
+from cache_layer.steps import Argument
+
+
+class Client:
+    """One server."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self.execute: Callable[..., Any] = client.execute_command
+        """Send one command and return its reply, understood."""
+
+    def execute_many(self, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
+        """Send all of them at once and return their replies, understood; errors stand in their places among them."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            return pipeline.execute(raise_on_error=False)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def routes_through(client: redis.Redis | None, settings: Settings) -> Routes[Client] | None:
+    """The servers of `REDIS_URL`, to none of which anybody has connected yet; None where there is no Redis.
+
+    Args:
+        client: for the only server there is; not used for a cluster, whose nodes are found here.
+    """
+    if not (settings.cluster and settings.redis_url):
+        return None if client is None else Single(Client(client))
+    timeout_s = settings.timeout / timedelta(seconds=1)
+    options: dict[str, Any] = {
+        "max_connections": settings.max_connections,
+        "timeout": timeout_s,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "driver_info": None,  # two commands fewer at each connect
+        **parse_url(settings.redis_url),
+    }
+
+    def connect(address: Address) -> Client:
+        pool = redis.BlockingConnectionPool(**(options | address._asdict()))
+        return Client(redis.Redis.from_pool(pool))
+
+    return Cluster(Address(options.get("host", "localhost"), options.get("port", 6379)), connect)

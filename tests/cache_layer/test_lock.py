@@ -128,6 +128,21 @@ def test_a_stranger_s_release_is_refused(sync_cache: SyncCacheLayer) -> None:
     assert len(sync_cache.locks.held()) == 1
 
 
+def test_a_forced_release_names_the_fence_that_was_seen(sync_cache: SyncCacheLayer) -> None:
+    """Without that, one who looked a while ago would take it from somebody who has got it since."""
+    first = sync_cache.locks.acquire(NAME, token="a", holder=HERE)
+    assert not sync_cache.locks.force_release(NAME, first.fence - 1)
+    assert sync_cache.locks.force_release(NAME, first.fence)
+    assert not sync_cache.locks.force_release(NAME, first.fence)
+    assert sync_cache.locks.held() == []
+    with pytest.raises(LockLost):
+        sync_cache.locks.renew(first)
+    second = sync_cache.locks.acquire(NAME, token="b", holder=HERE)
+    assert second.fence > first.fence
+    assert not sync_cache.locks.force_release(NAME, first.fence)
+    sync_cache.locks.renew(second)
+
+
 def test_a_lock_that_ended_by_itself_is_not_shown(sync_cache: SyncCacheLayer, redis_client: redis.Redis) -> None:
     sync_cache.locks.acquire(NAME, token="a", holder=HERE)
     redis_client.delete(KEY)
@@ -139,6 +154,8 @@ def test_without_redis_nobody_can_say(valkey: Valkey, settings: Settings) -> Non
     for ask in (
         lambda: layer.locks.acquire(NAME, token="a", holder=HERE),
         lambda: layer.locks.renew(Grant(NAME, "a", 1)),
+        lambda: layer.locks.force_release(NAME, 1),
+        lambda: layer.lock(NAME).__enter__(),
         layer.locks.held,
     ):
         with pytest.raises(LockUnavailable):
@@ -207,6 +224,13 @@ class Contest(RuleBasedStateMachine):
     @rule(token=st.sampled_from("abc"))
     def release(self, token: str) -> None:
         if token in self.grants and self.layer.locks.release(self.grants.pop(token)):
+            assert self.holder == token
+            self.holder = ""
+
+    @rule(token=st.sampled_from("abc"))
+    def force(self, token: str) -> None:
+        """Somebody takes it from whom they saw with this grant, now or long ago."""
+        if token in self.grants and self.layer.locks.force_release(NAME, self.grants[token].fence):
             assert self.holder == token
             self.holder = ""
 

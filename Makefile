@@ -38,6 +38,7 @@ bench: venv translations $(PEERS)
 
 soak: venv translations
 	$(PY) -m benchmarks.soak
+	$(PY) -m benchmarks.soak_locks
 
 venv: $(INSTALLED)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import assert_type
 
 from cache_layer import (
     AccessState,
     CacheLayer,
     Grant,
+    HeldLock,
     Holder,
     Invalidated,
     JobSnapshot,
@@ -18,6 +20,7 @@ from cache_layer import (
     Ping,
     Settings,
     SyncCacheLayer,
+    Waiter,
 )
 from cache_layer.breaker import CircuitState
 
@@ -64,3 +67,21 @@ def on_the_site(cache: SyncCacheLayer, state: AccessState, snapshot: JobSnapshot
     assert_type(cache.locks.acquire("x", token="t", fence=7, holder=Holder.here("worker", job="j")).fence, int)
     assert_type(cache.stats.read(15), Sequence[MinuteStats])
     state.has_access = True  # type: ignore[misc]
+
+
+async def with_locks(cache: CacheLayer, layer: SyncCacheLayer, view: LockView) -> None:
+    async with cache.lock("x", job="j", wait=timedelta(seconds=5)) as held:
+        assert_type(held, HeldLock)
+        assert_type(held.fence, int)
+        assert_type(held.lost, bool)
+        held.fence = 8  # type: ignore[misc]
+    assert_type(await cache.locks.force_release("x", 7), bool)
+    with layer.lock("x", fence=7) as held_too:
+        assert_type(held_too, HeldLock)
+        held_too.check()
+    layer.lock("x", wait=5)  # type: ignore[arg-type]
+    with cache.lock("x"):  # type: ignore[attr-defined]
+        pass
+    assert_type(layer.locks.force_release("x", held.fence), bool)
+    assert_type(view.waiters, tuple[Waiter, ...])
+    assert_type(view.waiters[0].since, datetime)

@@ -20,6 +20,10 @@ def findings(settings: Settings, environment: str) -> Iterator[Finding]:
     """
     yield _environment(environment)
     yield _redis_url(settings.redis_url)
+    cluster = (
+        "on: the other nodes are found from REDIS_URL" if settings.cluster else "off: REDIS_URL is the only server"
+    )
+    yield Finding(SECTION, "REDIS_CLUSTER", "ok", cluster)
     yield Finding(SECTION, "REDIS_KEY_PREFIX", "ok", settings.key_prefix or "empty")
     timeout_ms = int(settings.timeout.total_seconds() * 1000)
     yield Finding(SECTION, "REDIS_TIMEOUT_MS", "ok", f"{timeout_ms} ms", {"ms": timeout_ms})

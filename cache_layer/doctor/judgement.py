@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cache_layer.doctor.configuration import transport
-from cache_layer.doctor.report import Finding, Verdict, as_ms, as_size, p50, worst
+from cache_layer.doctor.report import Figure, Finding, Verdict, as_ms, as_size, p50, worst
 from cache_layer.doctor.server import SILENT, Observed
 from cache_layer.settings import Settings
 from cache_layer.shapes.recent import CLOCKS_DIFFER_MS
@@ -22,8 +22,8 @@ def findings(seen: Observed, settings: Settings) -> Iterator[Finding]:
     yield _eviction(seen.eviction)
     yield _memory(seen)
     yield _persistence(seen)
-    yield _role(seen)
-    yield _cluster(seen)
+    yield _writes(seen, settings)
+    yield _cluster(seen, settings)
     yield _clients(seen, settings)
     yield _clock(seen.clock_ahead_ms)
     private, said = transport(settings.redis_url)
@@ -118,9 +118,11 @@ def _persistence(seen: Observed) -> Finding:
     return Finding(SECTION, "persistence", "ok", said, figures)
 
 
-def _role(seen: Observed) -> Finding:
+def _writes(seen: Observed, settings: Settings) -> Finding:
     role = {"slave": "replica"}.get(str(seen.info.get("role", "")), str(seen.info.get("role", "")))
     figures = {"role": role or None, "refusal": seen.refusal or None}
+    if settings.cluster:
+        return Finding(SECTION, "writes", "ok", "each key's to the node that has it: see the caches below", figures)
     if role == "replica":
         return Finding(
             SECTION, "writes", "fault", "a replica, which takes none: name the primary in REDIS_URL", figures
@@ -138,11 +140,28 @@ _REFUSALS = {
 }
 
 
-def _cluster(seen: Observed) -> Finding:
+def _cluster(seen: Observed, settings: Settings) -> Finding:
     clustered = seen.info.get("cluster_enabled")
     if clustered is None:
-        return Finding(SECTION, "cluster", "ok", NOT_TOLD)
-    return Finding(SECTION, "cluster", "ok", "yes" if clustered else "no", {"cluster": bool(clustered)})
+        return Finding(SECTION, "cluster", "ok", f"{NOT_TOLD}; REDIS_CLUSTER is {_on_or_off(settings.cluster)}")
+    state = seen.cluster.get("cluster_state")
+    masters = int(seen.cluster.get("cluster_size", 0))
+    figures: dict[str, Figure] = {"cluster": bool(clustered), "state": state, "masters": masters or None}
+    if bool(clustered) != settings.cluster:
+        what = "a node of a Redis Cluster" if clustered else "no Redis Cluster"
+        said = f"it is {what}, and REDIS_CLUSTER is {_on_or_off(settings.cluster)}"
+        return Finding(SECTION, "cluster", "fault", f"{said}: set it {_on_or_off(bool(clustered))}", figures)
+    if not clustered:
+        return Finding(SECTION, "cluster", "ok", "no", figures)
+    if state not in (None, "ok"):
+        return Finding(SECTION, "cluster", "fault", f"its state is {state}: some of its slots are not served", figures)
+    return Finding(
+        SECTION, "cluster", "ok", f"yes, of {masters or '?'} masters; what else is said here is of one", figures
+    )
+
+
+def _on_or_off(switch: bool) -> str:
+    return "on" if switch else "off"
 
 
 def _clients(seen: Observed, settings: Settings) -> Finding:

@@ -41,6 +41,7 @@ class Observed:
         info: the fields of INFO; empty where it is refused.
         eviction: maxmemory-policy; None where it cannot be told.
         clock_ahead_ms: how far Redis's clock is before this machine's; None where it is refused.
+        cluster: what CLUSTER INFO says, where it is a node of one.
         refusal: why it takes no writes, in the words of redis-py's exceptions; empty when it does, or was not asked.
     """
 
@@ -49,6 +50,7 @@ class Observed:
     info: Mapping[str, Any]
     eviction: str | None
     clock_ahead_ms: float | None
+    cluster: Mapping[str, str]
     refusal: str
 
 
@@ -68,13 +70,15 @@ async def observe(settings: Settings, probe_key: str) -> Observed:
             await _reached(client.execute_command("PING"))
             pings.append(_ms_since(started))
         info = await _told(client.info()) or {}
+        is_cluster = info.get("cluster_enabled") == 1
         return Observed(
             connect_ms=connect_ms,
             pings_ms=tuple(pings),
             info=info,
             eviction=info.get("maxmemory_policy") or await _configured(client, "maxmemory-policy"),
             clock_ahead_ms=await _clock_ahead_ms(client),
-            refusal="" if info.get("cluster_enabled") == 1 else await _refusal(client, probe_key),
+            cluster=(await _told(client.execute_command("CLUSTER INFO")) or {}) if is_cluster else {},
+            refusal="" if is_cluster else await _refusal(client, probe_key),  # the key may be another node's
         )
 
 

@@ -21,6 +21,7 @@ WELL = Observed(
     | {"aof_enabled": 1, "cluster_enabled": 0, "connected_clients": 1},
     eviction="noeviction",
     clock_ahead_ms=3.0,
+    cluster={},
     refusal="",
 )
 
@@ -81,6 +82,31 @@ def test_latency_is_judged_by_the_time_out(pings: tuple[float, ...], connect: fl
     assert judged("ping", pings_ms=pings, connect_ms=connect).verdict == verdict
     patient = Settings(redis_url="redis://127.0.0.1", timeout=timedelta(seconds=1))
     assert judged("ping", patient, pings_ms=pings, connect_ms=connect).verdict == "ok"
+
+
+@pytest.mark.parametrize(
+    ("is_one", "said_to_be", "state", "verdict"),
+    [
+        (0, False, "", "ok"),
+        (1, True, "ok", "ok"),
+        (1, True, "fail", "fault"),
+        (1, False, "ok", "fault"),
+        (0, True, "", "fault"),
+    ],
+)
+def test_a_cluster_and_a_setting_that_do_not_match(is_one: int, said_to_be: bool, state: str, verdict: str) -> None:
+    settings = Settings(redis_url="redis://127.0.0.1", cluster=said_to_be)
+    cluster = {"cluster_state": state, "cluster_size": "3"} if is_one else {}
+    found = judged("cluster", settings, info=info(cluster_enabled=is_one), cluster=cluster)
+    assert found.verdict == verdict
+    if bool(is_one) != said_to_be:
+        assert found.says.endswith("set it on" if is_one else "set it off")
+
+
+def test_a_replica_of_a_cluster_may_be_named_in_the_url() -> None:
+    clustered = Settings(redis_url="redis://127.0.0.1", cluster=True)
+    assert judged("writes", clustered, info=info(role="slave")).verdict == "ok"
+    assert judged("writes", info=info(role="slave")).verdict == "fault"
 
 
 def test_too_few_connections_for_one_process() -> None:

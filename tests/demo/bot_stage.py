@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from aiogram import Bot, Dispatcher
 from aiogram.methods import SendMessage
 from aiogram.types import Update
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, PointStruct, VectorParams
 
-from cache_layer import CacheLayer
-from pomni_admin.demo.bot.figures import Figures
 from pomni_admin.demo.bot.handlers import dispatcher
-from pomni_admin.demo.bot.postgres import connections
 from pomni_admin.demo.bot.replies import Replier
-from pomni_admin.demo.bot.services import Services
+from pomni_admin.demo.bot.services import Services, open_services
 from pomni_admin.demo.bot.session import InMemorySession
-from pomni_admin.demo.bot.settings import BotSettings
+from pomni_admin.demo.bot.settings import SUMMARIES, BotSettings
 from pomni_admin.demo.bot.updates import Updates
+from pomni_admin.demo.embedding import embed
+from pomni_admin.demo.servers import Vectors
+from pomni_admin.summaries.vectors import Point
+from tests.harness.environment import EMBED_DIM
+from tests.harness.servers import Database
 
 
 @dataclass
@@ -55,14 +61,48 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(database_url: str, cache: Mapping[str, str]) -> AsyncIterator[Stage]:
-    """A bot that answers without thinking. `cache` is the environment of cache_layer, `REDIS_URL` above all."""
-    settings = BotSettings.from_env({"DATABASE_URL": database_url})
+async def stage(
+    database_url: str, cache: Mapping[str, str], bot: Mapping[str, str] | None = None, **postgres: object
+) -> AsyncIterator[Stage]:
+    """A bot that answers without thinking.
+
+    Args:
+        cache: the environment of cache_layer, `REDIS_URL` above all.
+        bot: that of the bot, besides `DATABASE_URL`.
+        postgres: what its connections are made with, besides.
+    """
+    settings = BotSettings.from_env({"DATABASE_URL": database_url, **(bot or {})})
+    settings = replace(settings, postgres={**settings.postgres, **postgres})
     session = InMemorySession()
     async with (
-        CacheLayer.from_env(cache, role="bot") as layer,
-        connections(settings.postgres) as pool,
-        Bot("42:simulated", session=session).context() as bot,
+        open_services(settings, cache, Replier(random.Random(1), thinking_s=(0, 0))) as services,
+        Bot("42:simulated", session=session).context() as made,
     ):
-        services = Services(pool, layer, Replier(random.Random(1), thinking_s=(0, 0)), Figures())
-        yield Stage(bot, session, dispatcher(services), services)
+        yield Stage(made, session, dispatcher(services), services)
+
+
+def cache_environment(redis_url: str) -> dict[str, str]:
+    """All caches on: the secrets are those of the test run."""
+    return {
+        "REDIS_URL": redis_url,
+        **{name: os.environ[name] for name in ("POMNI_HASH_SECRET", "CACHE_ENCRYPTION_KEYS")},
+    }
+
+
+def qdrant_environment(server: Vectors) -> dict[str, str]:
+    return {"QDRANT_URL": server.url, "QDRANT_EMBED_DIM": str(EMBED_DIM)}
+
+
+def add_summary(database: Database, qdrant: QdrantClient, user_id: int, text: str) -> None:
+    """A summary of yesterday, with its vector, as the workers leave them."""
+    end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = end - timedelta(days=1)
+    (row,) = database.rows(
+        "INSERT INTO dialog_summaries (user_id, kind, period_start, period_end, text) "
+        "VALUES (%s, 'daily', %s, %s, %s) RETURNING id",
+        *(user_id, start, end, text),
+    )
+    kept = Point(row["id"], user_id, "daily", start, end, len(text), end).payload()
+    if not qdrant.collection_exists(SUMMARIES):
+        qdrant.create_collection(SUMMARIES, vectors_config=VectorParams(size=EMBED_DIM, distance=Distance.COSINE))
+    qdrant.upsert(SUMMARIES, [PointStruct(id=row["id"], vector=embed(text, EMBED_DIM), payload=kept)], wait=True)

@@ -14,7 +14,7 @@ from pomni_admin.bot.tables import create_tables
 from pomni_admin.demo.bot.payments import apply_success_payment
 from pomni_admin.demo.bot.postgres import Patience
 from pomni_admin.demo.servers import Postgres, Valkey, free_port
-from tests.demo.bot_stage import Stage, stage
+from tests.demo.bot_stage import Stage, cache_environment, stage
 from tests.harness.cast import Cast
 from tests.harness.processes import Spawn
 from tests.harness.servers import Database
@@ -34,7 +34,7 @@ async def test_valkey_dies_in_the_middle_and_the_bot_answers_rightly_until_it_is
     database: Database, cast: Cast, own_valkey: Valkey
 ) -> None:
     """Fails when the gate lets an error of Redis through, or believes what it remembers of before."""
-    async with stage(database.url, {"REDIS_URL": own_valkey.url}) as bot:
+    async with stage(database.url, cache_environment(own_valkey.url)) as bot:
         alisa, vera = cast.tg_id("alisa"), cast.tg_id("vera")
         assert await bot.say(alisa, "Привет") == "answered"
         assert await bot.say(vera, "Привет") == "refused"
@@ -54,7 +54,7 @@ async def test_valkey_dies_in_the_middle_and_the_bot_answers_rightly_until_it_is
 
 async def test_valkey_hangs_and_nobody_waits_for_it(database: Database, cast: Cast, own_valkey: Valkey) -> None:
     """One time-out of 100 ms a call until the circuit is open, and then none."""
-    async with stage(database.url, {"REDIS_URL": own_valkey.url}) as bot:
+    async with stage(database.url, cache_environment(own_valkey.url)) as bot:
         own_valkey.pause()
         try:
             while bot.services.cache.circuit == "closed":
@@ -72,7 +72,7 @@ async def test_without_a_valkey_at_the_start_the_bot_works_and_finds_it_later(
     database: Database, cast: Cast, own_valkey: Valkey
 ) -> None:
     own_valkey.kill()
-    async with stage(database.url, {"REDIS_URL": own_valkey.url}) as bot:
+    async with stage(database.url, cache_environment(own_valkey.url)) as bot:
         assert await bot.say(cast.tg_id("alisa"), "Привет") == "answered"
         assert await bot.say(cast.tg_id("vera"), "Привет") == "refused"
         own_valkey.start()
@@ -91,7 +91,7 @@ async def test_an_update_is_delivered_again_until_postgres_is_back_and_the_outag
     caplog.set_level("INFO", logger="bot")
     with psycopg.connect(own_postgres.url, autocommit=True) as connection:
         create_tables(connection)
-    async with stage(own_postgres.url, {"REDIS_URL": valkey.url}) as bot:
+    async with stage(own_postgres.url, cache_environment(valkey.url)) as bot:
         assert await bot.say(NEWCOMER, "/start") == "refused"
         own_postgres.kill()
         patience = Patience()

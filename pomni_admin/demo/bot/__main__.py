@@ -1,7 +1,8 @@
 """The simulated bot as a process: `python -m pomni_admin.demo.bot`.
 
-Environment: `DATABASE_URL`, the variables of `cache_layer` (`REDIS_URL` and so on), `BOT_SEED` (1) and `BOT_RATE` (75
-updates a minute). Ends within two seconds of SIGTERM or SIGINT.
+Environment: `DATABASE_URL`, the variables of `cache_layer` (`REDIS_URL` and so on), `QDRANT_URL` and its like where the
+bot is to look things up, `BOT_SEED` (1) and `BOT_RATE` (75 updates a minute). Ends within two seconds of SIGTERM or
+SIGINT.
 """
 
 from __future__ import annotations
@@ -18,13 +19,11 @@ from typing import Any
 
 from aiogram import Bot
 
-from cache_layer import CacheLayer, SettingsError
+from cache_layer import SettingsError
 from pomni_admin import logs
-from pomni_admin.demo.bot.figures import Figures
 from pomni_admin.demo.bot.handlers import dispatcher
-from pomni_admin.demo.bot.postgres import connections
 from pomni_admin.demo.bot.replies import Replier
-from pomni_admin.demo.bot.services import Services
+from pomni_admin.demo.bot.services import open_services
 from pomni_admin.demo.bot.session import InMemorySession
 from pomni_admin.demo.bot.settings import BotSettings
 from pomni_admin.demo.bot.traffic import Traffic
@@ -42,26 +41,26 @@ async def serve(settings: BotSettings, environ: Mapping[str, str]) -> bool:
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
     draw = random.Random(settings.seed)
-    figures = Figures()
     async with (
-        CacheLayer.from_env(environ, role="bot") as cache,
-        connections(settings.postgres) as pool,
+        open_services(settings, environ, Replier(random.Random(settings.seed))) as services,
         Bot(TOKEN, session=InMemorySession()).context() as bot,
     ):
-        services = Services(pool, cache, Replier(random.Random(settings.seed)), figures)
         traffic = Traffic(bot, dispatcher(services), services, draw, settings.rate)
         log.info("bot started: rate=%d a minute seed=%d", settings.rate, settings.seed)
         stopping = asyncio.create_task(stop.wait())
         running = asyncio.create_task(traffic.run())
-        telling = asyncio.create_task(figures.say_each_minute())
+        beside = [asyncio.create_task(services.figures.say_each_minute())]
+        if services.retrieval is not None:
+            beside.append(asyncio.create_task(services.retrieval.fill()))
         await asyncio.wait((stopping, running), return_when=asyncio.FIRST_COMPLETED)
         asked_to = stop.is_set()
-        for task in (running, telling, stopping):
+        tasks = (running, stopping, *beside)
+        for task in tasks:
             task.cancel()
-        ended = await asyncio.gather(running, telling, stopping, return_exceptions=True)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
         if not asked_to:
             log.critical("the traffic ended: %s", type(ended[0]).__name__)
-        figures.say("since the last line")
+        services.figures.say("since the last line")
     log.info("bot stopped")
     return asked_to
 

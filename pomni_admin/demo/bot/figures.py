@@ -5,13 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 log = logging.getLogger("bot")
 
 EVERY_S = 60.0
-Deed: TypeAlias = Literal["updates", "answered", "refused", "failed", "payments", "trials", "newcomers"]
-DEEDS: tuple[Deed, ...] = ("updates", "answered", "refused", "failed", "payments", "trials", "newcomers")
+Deed: TypeAlias = Literal[
+    "updates",
+    "answered",
+    "refused",
+    "failed",
+    "payments",
+    "trials",
+    "newcomers",
+    "merged",
+    "switches",
+    "purges",
+    "deletions",
+]
+DEEDS: tuple[Deed, ...] = get_args(Deed)
 
 
 class Figures:

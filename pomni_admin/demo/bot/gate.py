@@ -9,18 +9,19 @@ from aiogram import BaseMiddleware
 from aiogram.dispatcher.flags import get_flag
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, TelegramObject, User
 
-from cache_layer import AccessState
+from cache_layer import Person
+from pomni_admin.demo.bot import changes
 from pomni_admin.demo.bot.services import Services
-from pomni_admin.demo.bot.store import ensure_user_id, unmark_blocked
 from pomni_admin.demo.seeding.payments import KOPECKS
 
-Outcome: TypeAlias = Literal["answered", "refused"]
-"""What an update came to; the handlers and the gate return it."""
+Outcome: TypeAlias = Literal["answered", "refused", "taken"]
+"""What an update came to; the handlers and the gate return it. `taken`: the answer comes when nothing more does."""
 
 FREE: dict[str, Any] = {"free": True}
-"""The flag of handlers that need no access: those who want to pay must get through."""
+"""The flag of handlers that need neither consent nor access: for those who want to give it, to pay, or to be gone."""
 
 PLAN_NAMES = {"month": "Месяц", "quarter": "Квартал", "year": "Год"}
+POLICY = "Прежде чем начать, прочитай, как я обращаюсь с тем, что ты пишешь: https://pomni.example.org/policy"
 PAY = "Доступ закончился. Чтобы мы могли говорить дальше, выбери подписку."
 TRY = "Рад знакомству! Первые пять дней бесплатно: нажми «Попробовать», и начнём."
 
@@ -41,31 +42,30 @@ class Gate(BaseMiddleware):
         data: dict[str, Any],
     ) -> Any:
         sender: User = data["event_from_user"]
-        async with self._services.pool.connection() as session:
-            user_id, is_new = await ensure_user_id(session, sender.id)
-            await unmark_blocked(session, user_id)
-        if is_new:
-            self._services.figures.add("newcomers")
-        data["user_id"] = user_id
-        if get_flag(data, "free") or (state := await self._services.access(user_id)).has_access:
+        context = await self._services.meet(sender.id)
+        person = data["person"] = context.person
+        if person.blocked:
+            await changes.unmark_blocked(self._services, sender.id, person.user_id)
+        if get_flag(data, "free") or (person.policy_accepted and context.access_state.has_access):
             return await handler(event, data)
         self._services.figures.add("refused")
-        await _offer(event, state)
+        text, choices = offer(person)
+        if isinstance(event, CallbackQuery):
+            await event.answer(text, show_alert=True)
+        elif isinstance(event, Message):
+            await event.answer(text, reply_markup=choices)
         return "refused"
 
 
-async def _offer(event: TelegramObject, state: AccessState) -> None:
-    if isinstance(event, CallbackQuery):
-        await event.answer(PAY, show_alert=True)
-    elif isinstance(event, Message):
-        await event.answer(PAY if state.trial_ever else TRY, reply_markup=_choices(state))
+def offer(person: Person) -> tuple[str, InlineKeyboardMarkup]:
+    """What a person is told who is not let in, and the buttons by which they can be."""
+    if not person.policy_accepted:
+        return POLICY, InlineKeyboardMarkup(inline_keyboard=[[_button("Принимаю", "policy")]])
+    plans = [[_button(f"{PLAN_NAMES[plan]}: {kopecks // 100} ₽", f"pay:{plan}")] for plan, kopecks in KOPECKS.items()]
+    if person.trial_ever:
+        return PAY, InlineKeyboardMarkup(inline_keyboard=plans)
+    return TRY, InlineKeyboardMarkup(inline_keyboard=[[_button("Попробовать", "trial")], *plans])
 
 
-def _choices(state: AccessState) -> InlineKeyboardMarkup:
-    rows = [
-        [InlineKeyboardButton(text=f"{PLAN_NAMES[plan]}: {kopecks // 100} ₽", callback_data=f"pay:{plan}")]
-        for plan, kopecks in KOPECKS.items()
-    ]
-    if not state.trial_ever:
-        rows.insert(0, [InlineKeyboardButton(text="Попробовать", callback_data="trial")])
-    return InlineKeyboardMarkup(inline_keyboard=rows)
+def _button(text: str, data: str) -> InlineKeyboardButton:
+    return InlineKeyboardButton(text=text, callback_data=data)

@@ -13,10 +13,10 @@ from uuid import uuid4
 from aiogram import Bot, Dispatcher
 from aiogram.types import Update
 
+from pomni_admin.demo.bot.dialogue import Exchange
 from pomni_admin.demo.bot.gate import Outcome
 from pomni_admin.demo.bot.payments import apply_success_payment
 from pomni_admin.demo.bot.people import WEIGHTS, Kind, People, read_people
-from pomni_admin.demo.bot.postgres import Patience
 from pomni_admin.demo.bot.services import Services
 from pomni_admin.demo.bot.updates import Updates
 from pomni_admin.demo.bot.visits import Act, Block, Pay, Press, Say, Visit, visit
@@ -32,6 +32,8 @@ LOOK_AROUND_S = 60.0
 """How often the people are read anew."""
 LINGER_S = 0.5
 """How long answers in progress may take after a stop."""
+TYPES_ON_S = (0.2, 0.7)
+"""How long a person takes for the next of several quick messages."""
 
 
 @dataclass(slots=True)
@@ -53,7 +55,6 @@ class Traffic:
     services: Services
     draw: random.Random
     rate: int
-    patience: Patience = field(default_factory=Patience)
     _people: People = field(default_factory=dict)
     _people_from: float = float("-inf")
     _here: list[Visitor] = field(default_factory=list)
@@ -79,7 +80,7 @@ class Traffic:
     async def _look_around(self) -> None:
         if time.monotonic() - self._people_from < LOOK_AROUND_S:
             return
-        self._people = await self.patience.until_done(self._read_people)
+        self._people = await self.services.patience.until_done(self._read_people)
         self._people_from = time.monotonic()
 
     async def _read_people(self) -> People:
@@ -106,12 +107,9 @@ class Traffic:
         return Visitor(tg_id, script, next(script))
 
     async def _answer(self, visitor: Visitor, updates: Updates) -> None:
-        """One act of a visitor, answered; as Telegram does, an update is sent again until it is taken."""
+        """One act of a visitor, answered."""
         try:
-            if isinstance(visitor.act, Pay):
-                outcome = await self._pay(visitor.tg_id, visitor.act)
-            else:
-                outcome = await self._deliver(_update(updates, visitor.tg_id, visitor.act, self.services))
+            outcome = await self._do(visitor.tg_id, visitor.act, updates)
             visitor.act = visitor.script.send(outcome)
             visitor.busy = False
         except StopIteration:
@@ -122,16 +120,40 @@ class Traffic:
             log.error("an update failed: %s", type(error).__name__)
             self._here.remove(visitor)
 
+    async def _do(self, tg_id: int, act: Act, updates: Updates) -> Outcome:
+        match act:
+            case Say(exchange):
+                return await self._say(tg_id, exchange, updates)
+            case Press(data):
+                return await self._deliver(updates.press(tg_id, data))
+            case Block():
+                return await self._deliver(updates.blocked(tg_id))
+            case Pay(plan):
+                return await self._pay(tg_id, plan)
+
+    async def _say(self, tg_id: int, exchange: Exchange, updates: Updates) -> Outcome:
+        """One message, or several in quick succession, to which there is one answer."""
+        self.services.replier.foresee(tg_id, exchange)
+        outcome: Outcome = "answered"
+        for number, text in enumerate(exchange.said):
+            if number:
+                await asyncio.sleep(self.draw.uniform(*TYPES_ON_S))
+            outcome = await self._deliver(updates.text(tg_id, text))
+            if outcome == "refused":
+                break
+        return outcome
+
     async def _deliver(self, update: Update) -> Outcome:
-        outcome = await self.patience.until_done(lambda: self.dispatcher.feed_update(self.bot, update))
+        """As Telegram does, an update is sent again until it is taken."""
+        outcome = await self.services.patience.until_done(lambda: self.dispatcher.feed_update(self.bot, update))
         self.services.figures.add("updates")
         return cast(Outcome, outcome)
 
-    async def _pay(self, tg_id: int, act: Pay) -> Outcome:
+    async def _pay(self, tg_id: int, plan: str) -> Outcome:
         services = self.services
         payment_id = uuid4()  # the provider's, which never comes again, not even in a second run of the same seed
-        new = await self.patience.until_done(
-            lambda: apply_success_payment(services.pool, services.cache, tg_id, act.plan, payment_id)
+        new = await services.patience.until_done(
+            lambda: apply_success_payment(services.pool, services.cache, tg_id, plan, payment_id)
         )
         if new:
             services.figures.add("payments")
@@ -143,17 +165,6 @@ class Traffic:
         for task in self._acts:
             task.cancel()
         await asyncio.gather(*self._acts, return_exceptions=True)
-
-
-def _update(updates: Updates, tg_id: int, act: Say | Press | Block, services: Services) -> Update:
-    match act:
-        case Say(exchange):
-            services.replier.foresee(tg_id, exchange)
-            return updates.text(tg_id, exchange.said)
-        case Press(data):
-            return updates.press(tg_id, data)
-        case Block():
-            return updates.blocked(tg_id)
 
 
 def _new_tg_id() -> int:

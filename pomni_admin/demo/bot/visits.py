@@ -19,6 +19,12 @@ PAYS = 0.18
 """Of those who are refused, how many pay at once."""
 TRIES = 0.4
 """Of those who never had a trial, how many begin it."""
+SWITCHES = 0.015
+"""Of those who have talked, how many want nothing of it kept; most of them change their mind later."""
+SWITCHES_BACK = 0.1
+PURGES = 0.01
+LEAVES = 0.01
+"""Of newcomers, how many have themselves deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class Block:
 
 Act: TypeAlias = "Say | Press | Pay | Block"
 Visit: TypeAlias = Generator[Act, Outcome, None]
-START = Say(Exchange("/start", ""))
+START = Say(Exchange(("/start",), ""))
 
 
 def visit(draw: random.Random, tg_id: int, kind: Kind | Literal["newcomer"]) -> Visit:
@@ -59,8 +65,11 @@ def _trial_visit(draw: random.Random, tg_id: int, tries: float) -> Visit:
     if (yield START) == "refused":
         if draw.random() > tries:
             return
+        yield Press("policy")
         yield Press("trial")
     yield from _talk(draw, tg_id)
+    if draw.random() < LEAVES:
+        yield Press("delete")
 
 
 def _member_visit(draw: random.Random, tg_id: int, kind: Kind) -> Visit:
@@ -72,6 +81,7 @@ def _member_visit(draw: random.Random, tg_id: int, kind: Kind) -> Visit:
     elif kind == "subscribed" and draw.random() < 0.02:
         yield from _buy(draw)  # the provider renews it
     yield from _talk(draw, tg_id)
+    yield from _settle(draw, kind)
     if kind == "trial" and draw.random() < 0.02:
         yield Block()
 
@@ -88,3 +98,14 @@ def _talk(draw: random.Random, tg_id: int) -> Visit:
             return
     if draw.random() < 0.35:
         yield Press(f"mood:{draw.choice(['better', 'same'])}")
+
+
+def _settle(draw: random.Random, kind: Kind) -> Visit:
+    """What may be kept of it."""
+    if kind == "private":
+        if draw.random() < SWITCHES_BACK:
+            yield Press(f"privacy:{draw.choice(['ask', 'insights'])}")
+    elif draw.random() < SWITCHES:
+        yield Press("privacy:none")
+    elif draw.random() < PURGES:
+        yield Press("purge")

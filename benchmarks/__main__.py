@@ -51,14 +51,17 @@ def main() -> None:
 
 
 def _report(running: Servers, run: Run) -> None:
-    report.say(f"{datetime.now(UTC):%Y-%m-%d}, {run.hits.rounds} rounds of {run.hits.each:,} calls, medians of rounds.")
+    report.say(
+        f"{datetime.now(UTC):%Y-%m-%d}, at most {run.hits.rounds} rounds of {run.hits.each:,} calls; medians of rounds."
+    )
     if peers.missing():
         report.say(f"Not installed, and so not compared: {', '.join(peers.missing())} (`make bench` installs them).")
     report.say()
     loop, threads = _on_a_loop(running, run), _in_threads(running, run)
-    report.counted(asdict(asyncio.run(counts.count(running))))
+    counted = asyncio.run(counts.count(running))
+    report.counted(asdict(counted))
     report.imports({module: _import_ms(module, run.imports) for module in ("cache_layer", "redis.asyncio")})
-    report.goals(tuple(goals.of(loop, threads)))
+    report.goals(tuple(goals.of(loop, threads, counted)))
 
 
 def _on_a_loop(running: Servers, run: Run) -> goals.Side:

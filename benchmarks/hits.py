@@ -1,7 +1,7 @@
 """Hits: how long a call takes that finds its answer in Redis, by tasks of one event loop and by threads.
 
-The loader answers while the caches are filled and raises from then on, so that a contender which asks the source -
-because its pool refused the call, say - is counted as having refused it rather than timed.
+The loader answers while the caches are filled and raises from then on, so that a call is counted as not from Redis,
+and not timed, when its contender asks the source: because its pool is full, say, or because it took too long.
 """
 
 from __future__ import annotations

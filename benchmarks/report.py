@@ -19,7 +19,7 @@ def say(line: str = "") -> None:
 def hits(title: str, figures: Mapping[str, Figures]) -> None:
     raw = figures[RAW]
     table(
-        (title, "p50 µs", "p99 µs", "of raw (p50)", "calls/s", "refused"),
+        (title, "p50 µs", "p99 µs", "of raw (p50)", "calls/s", "not from Redis"),
         [
             (
                 _bold_ours(name),
@@ -27,7 +27,7 @@ def hits(title: str, figures: Mapping[str, Figures]) -> None:
                 f"{found.p99_us:,.1f}",
                 _bold_ours(name, f"{found.p50_us / raw.p50_us:.2f}"),
                 f"{found.per_s:,.0f}",
-                f"{found.refused:,} of {found.calls:,}" if found.refused else "0",
+                f"{found.failed:,} of {found.calls:,}" if found.failed else "0",
             )
             for name, found in figures.items()
         ],

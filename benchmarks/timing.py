@@ -17,23 +17,24 @@ SyncCall: TypeAlias = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured: so many rounds of so many calls."""
+    """How much is measured: so many rounds of so many calls, fewer where the time is over before."""
 
     rounds: int
     each: int
+    within_s: float = 40.0
 
 
 @dataclass(frozen=True)
 class Figures:
     """Medians over the rounds: of each round's p50 and p99, and of the calls that it answered in a second.
 
-    `refused` of `calls` raised, in all rounds; they are not among the times.
+    `failed` of `calls` raised, in all rounds; they are not among the times.
     """
 
     p50_us: float
     p99_us: float
     per_s: float
-    refused: int
+    failed: int
     calls: int
 
 
@@ -42,14 +43,14 @@ class _Round:
     p50_us: float
     p99_us: float
     per_s: float
-    refused: int
+    failed: int
     calls: int
 
 
 async def interleaved(calls: Mapping[str, AsyncCall], extent: Extent, *, tasks: int, people: int) -> dict[str, Figures]:
     """Time every contender's calls, by `tasks` tasks at once; the order turns with each round."""
     seen: dict[str, list[_Round]] = {name: [] for name in calls}
-    for name in _turns(list(calls), extent.rounds):
+    for name in _turns(list(calls), extent):
         seen[name].append(await _by_tasks(calls[name], each=extent.each, tasks=tasks, people=people))
     return {name: _figures(found) for name, found in seen.items()}
 
@@ -58,37 +59,40 @@ def interleaved_sync(calls: Mapping[str, SyncCall], extent: Extent, *, threads: 
     """The same by `threads` threads at once."""
     seen: dict[str, list[_Round]] = {name: [] for name in calls}
     with ThreadPoolExecutor(threads) as pool:
-        for name in _turns(list(calls), extent.rounds):
+        for name in _turns(list(calls), extent):
             seen[name].append(_by_threads(calls[name], pool, each=extent.each, threads=threads, people=people))
     return {name: _figures(found) for name, found in seen.items()}
 
 
-def _turns(names: Sequence[str], rounds: int) -> Iterator[str]:
+def _turns(names: Sequence[str], extent: Extent) -> Iterator[str]:
     """Round by round, each beginning with another."""
-    for number in range(rounds):
+    ends = time.monotonic() + extent.within_s
+    for number in range(extent.rounds):
+        if number and time.monotonic() > ends:
+            return
         first = number % len(names)
         yield from (*names[first:], *names[:first])
 
 
 async def _by_tasks(call: AsyncCall, *, each: int, tasks: int, people: int) -> _Round:
     took: list[float] = []
-    refused = 0
+    failed = 0
     share = max(each // tasks, 1)
     started = time.perf_counter()
 
     async def task(first: int) -> None:
-        nonlocal refused
+        nonlocal failed
         for n in range(share):
             began = time.perf_counter()
             try:
                 await call(1 + (first * 7 + n) % people)
-            except Exception:  # noqa: BLE001  counted: that a contender refuses calls is what is to be seen
-                refused += 1
+            except Exception:  # noqa: BLE001  counted: that a contender fails calls is what is to be seen
+                failed += 1
             else:
                 took.append(time.perf_counter() - began)
 
     await asyncio.gather(*(task(number) for number in range(tasks)))
-    return _summary(took, refused, time.perf_counter() - started)
+    return _summary(took, failed, time.perf_counter() - started)
 
 
 def _by_threads(call: SyncCall, pool: ThreadPoolExecutor, *, each: int, threads: int, people: int) -> _Round:
@@ -110,7 +114,7 @@ def _by_threads(call: SyncCall, pool: ThreadPoolExecutor, *, each: int, threads:
     started = time.perf_counter()
     done = list(pool.map(work, range(threads)))
     seconds = time.perf_counter() - started
-    return _summary([one for took, _ in done for one in took], sum(refused for _, refused in done), seconds)
+    return _summary([one for took, _ in done for one in took], sum(failed for _, failed in done), seconds)
 
 
 def percentile(ordered: Sequence[float], hundredths: int) -> float:
@@ -118,10 +122,10 @@ def percentile(ordered: Sequence[float], hundredths: int) -> float:
     return ordered[min(len(ordered) * hundredths // 100, len(ordered) - 1)] if ordered else float("nan")
 
 
-def _summary(took: Sequence[float], refused: int, seconds: float) -> _Round:
+def _summary(took: Sequence[float], failed: int, seconds: float) -> _Round:
     ordered = sorted(took)
     p50_s, p99_s = percentile(ordered, 50), percentile(ordered, 99)
-    return _Round(p50_s * 1e6, p99_s * 1e6, len(took) / seconds, refused, len(took) + refused)
+    return _Round(p50_s * 1e6, p99_s * 1e6, len(took) / seconds, failed, len(took) + failed)
 
 
 def _figures(found: Sequence[_Round]) -> Figures:
@@ -129,6 +133,6 @@ def _figures(found: Sequence[_Round]) -> Figures:
         statistics.median(one.p50_us for one in found),
         statistics.median(one.p99_us for one in found),
         statistics.median(one.per_s for one in found),
-        sum(one.refused for one in found),
+        sum(one.failed for one in found),
         sum(one.calls for one in found),
     )

@@ -46,6 +46,8 @@ FROM dialog_summaries AS row JOIN users AS person ON person.id = row.user_id
 WHERE row.id = %(summary)s AND person.privacy_level = ANY(%(storable)s)
 """
 
+OWNER = "SELECT user_id FROM summaries_pendingvector WHERE summary_id = %(summary)s"
+
 HOLD = """
 SELECT row.updated_at FROM dialog_summaries AS row JOIN users AS person ON person.id = row.user_id
 WHERE row.id = %(summary)s AND person.privacy_level = ANY(%(storable)s)
@@ -190,9 +192,16 @@ def _read(summary_id: int) -> _Row | None:
     return _Row(Point(summary_id, user_id, kind, start, end, len(text), updated_at), text)
 
 
+def _owner(summary_id: int) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute(OWNER, {"summary": summary_id})
+        row: tuple[int] | None = cursor.fetchone()
+    return None if row is None else row[0]
+
+
 def _forget(summary_id: int) -> Delivery:
     """Remove the point of a row that is gone, and only then stop thinking of it."""
-    vectors().delete(summary_id)
+    vectors().delete(summary_id, _owner(summary_id))
     _execute(DROP, summary=summary_id, storable=list(STORABLE))
     return Delivery.GONE
 

@@ -1,5 +1,8 @@
 """The vectors of summaries in Qdrant. A point carries ids and dates, never a text.
 
+Whoever changes a person's points has what the bot found among them forgotten: here, so that no caller has to remember.
+It keeps for minutes what was found, and would go on without the new summary, or with one that is gone.
+
 ::
 
     VectorsError            what all of them are; `code` is a short fixed word
@@ -9,8 +12,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -22,6 +26,8 @@ from qdrant_client import QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 from qdrant_client.models import Distance, PointIdsList, PointStruct, VectorParams
+
+from pomni_admin.cache import layer
 
 log = structlog.get_logger(__name__)
 
@@ -99,17 +105,22 @@ class Vectors:
         """
         name = self.make_ready()
         struct = PointStruct(id=point.summary_id, vector={name: vector} if name else vector, payload=point.payload())
-        self._ask(lambda: self._client.upsert(self._collection, [struct], wait=True))
+        with _found_before_is_forgotten(point.user_id):
+            self._ask(lambda: self._client.upsert(self._collection, [struct], wait=True))
 
-    def delete(self, summary_id: int) -> None:
+    def delete(self, summary_id: int, user_id: int | None) -> None:
         """Remove the point; harmless when there is none.
+
+        Args:
+            user_id: whose it is; None where nobody knows any more.
 
         Raises:
             VectorsError: it may still be there.
         """
         self.make_ready()
         selector = PointIdsList(points=[summary_id])
-        self._ask(lambda: self._client.delete(self._collection, selector, wait=True))
+        with _found_before_is_forgotten(user_id):
+            self._ask(lambda: self._client.delete(self._collection, selector, wait=True))
 
     def make_ready(self) -> str:
         """Make sure of the collection, once a process; the name of its vector, empty for an unnamed one.
@@ -180,6 +191,16 @@ class Vectors:
     def _away(self, code: str) -> VectorsUnavailable:
         self._rest_until = time.monotonic() + REST_S
         return VectorsUnavailable(code)
+
+
+@contextlib.contextmanager
+def _found_before_is_forgotten(user_id: int | None) -> Iterator[None]:
+    """After the block, also where it raises: a call that timed out may have been carried out."""
+    try:
+        yield
+    finally:
+        if user_id is not None:
+            layer().rag.forget(user_id)
 
 
 @cache

@@ -145,7 +145,7 @@ def test_a_collection_that_does_not_fit_is_refused_with_a_code_and_nothing_is_lo
 ) -> None:
     qdrant.create_collection("dialog_summaries_v1", params)
     with pytest.raises(VectorsRefused, match=code):
-        vectors().delete(1)
+        vectors().delete(1, None)
     people.say(cast.alisa, "привет")
     assert daily.run().vectors_pending == 1
     assert PendingVector.objects.get().reason == code

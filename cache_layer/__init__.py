@@ -4,6 +4,7 @@ from cache_layer.catalogue.access_state import AccessState
 from cache_layer.catalogue.jobs import JobSnapshot, JobState, WorkerView
 from cache_layer.catalogue.rag import Context, Hit, PersonalQuestion, SharedQuestion
 from cache_layer.catalogue.recent_history import HistoryQuery, Message
+from cache_layer.catalogue.talkbuf import Incoming
 from cache_layer.errors import (
     CacheLayerError,
     LockError,
@@ -11,9 +12,11 @@ from cache_layer.errors import (
     LockLost,
     LockUnavailable,
     SettingsError,
+    TurnLost,
     Unavailable,
 )
 from cache_layer.layer import CacheLayer, Forgotten, Ping, Sources, SyncCacheLayer, TurnContext
+from cache_layer.layer.talk_turn import Turn
 from cache_layer.metrics import MinuteStats
 from cache_layer.person import Identity, Person
 from cache_layer.settings import Debounce, Settings
@@ -32,6 +35,7 @@ __all__ = [
     "Hit",
     "Holder",
     "Identity",
+    "Incoming",
     "Invalidated",
     "JobSnapshot",
     "JobState",
@@ -51,7 +55,9 @@ __all__ = [
     "SharedQuestion",
     "Sources",
     "SyncCacheLayer",
+    "Turn",
     "TurnContext",
+    "TurnLost",
     "Unavailable",
     "Waiter",
     "WorkerView",

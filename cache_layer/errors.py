@@ -6,6 +6,7 @@
     ├── SettingsError       a variable has a value that is not allowed (raised at start only)
     ├── Unavailable         Redis did not answer in time, or not with sense; callers of caches never see it
     ├── EntryRejected       a stored entry could not be read as what was asked for; it counts as a miss
+    ├── TurnLost            the turn was taken over by another instance, or the layer was closed under it
     └── LockError
         ├── LockUnavailable Redis is away: nobody can say who holds the lock
         ├── LockHeld        somebody else holds it
@@ -42,6 +43,13 @@ class Unavailable(CacheLayerError):
 
 class EntryRejected(CacheLayerError):
     """A stored entry that is damaged, of another schema version, or another subject's."""
+
+
+class TurnLost(CacheLayerError):
+    """The turn is no longer ours: another instance has it, or will have it. Stop answering; nothing is lost."""
+
+    def __init__(self) -> None:
+        super().__init__("the turn is no longer ours: leave it to the instance that has it now")
 
 
 class LockError(CacheLayerError):

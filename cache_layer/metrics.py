@@ -16,13 +16,28 @@ from cache_layer.scripts import STATS_FLUSH
 from cache_layer.steps import Batch, Call, Command, Steps, ask
 
 Event: TypeAlias = Literal[
-    "hit", "miss", "wait", "fallback", "bypass", "load", "load_error", "fill", "fill_refused", "error", "rejected"
+    "hit",
+    "miss",
+    "wait",
+    "fallback",
+    "bypass",
+    "load",
+    "load_error",
+    "fill",
+    "fill_refused",
+    "error",
+    "rejected",
+    "push",
+    "turn",
+    "redelivered",
 ]
 """What is counted, for each cache.
 
 `hit`, `miss` (got the lease), `wait` (somebody else was loading), `fallback` (Redis away) and `bypass` (text that may
 not be stored) add up to the reads; `load`, `load_error` are the source's answers; `fill`, `fill_refused` what became of
 them; `error` is each failure of Redis, `rejected` each entry that did not open or could not be read.
+Of the talk buffer: `push` and `bypass` are the messages, `turn` and `redelivered` the turns, `fallback` those of them
+that came from the memory of a process because Redis was away.
 """
 
 KEPT = timedelta(hours=25)

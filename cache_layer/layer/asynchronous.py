@@ -18,6 +18,7 @@ from cache_layer.layer.identity import AsyncIdentity
 from cache_layer.layer.jobs import AsyncJobs
 from cache_layer.layer.locks import AsyncLocks
 from cache_layer.layer.rag import AsyncRag
+from cache_layer.layer.talk import TalkBuffer
 from cache_layer.layer.turn import Sources, TurnContext, TurnContexts
 from cache_layer.metrics import MinuteStats
 from cache_layer.runners import AsyncRunner
@@ -46,6 +47,7 @@ class CacheLayer:
         self._turns = TurnContexts(self._runner, self.identity, self._definitions.access_state, self.history)
         self.rag = AsyncRag(self._definitions.rag, self._runner, self._definitions.keys)
         self.jobs = AsyncJobs(self._definitions.jobs, self._runner)
+        self.talk = TalkBuffer(self._definitions, self._runner)
         self.locks = AsyncLocks(self._definitions.locks, self._runner, role, self._definitions.announce)
 
     @classmethod
@@ -69,7 +71,8 @@ class CacheLayer:
         return ping
 
     async def close(self) -> None:
-        """Flush what was counted and close the connections."""
+        """Hand out no more turns, give back those in work, flush what was counted and close the connections."""
+        await self.talk.close()
         self._closing.set()
         if self._flushing is not None:
             await self._flushing  # not cancelled: what it is just sending would be lost, or counted twice
@@ -111,6 +114,7 @@ class CacheLayer:
             tg_id: where it is known, the cached identity goes too.
         """
         self.history.forget_own(user_id)
+        self.talk.forget_own(user_id)
         forgotten = await self._runner.run(self._definitions.forget(user_id))
         self._runner.forget_flight(self._definitions.access_state.key(user_id))
         self.history.forget_own(user_id)

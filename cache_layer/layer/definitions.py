@@ -15,6 +15,7 @@ from cache_layer.catalogue.jobs import summaries_job
 from cache_layer.catalogue.locks import locks
 from cache_layer.catalogue.rag import Rag
 from cache_layer.catalogue.recent_history import recent_history
+from cache_layer.catalogue.talkbuf import TurnIds, talkbuf
 from cache_layer.errors import Unavailable
 from cache_layer.keys import Keys
 from cache_layer.metrics import CHANGED, Counts, Stats
@@ -85,6 +86,8 @@ class Definitions:
         self.rag = Rag(self.keys, self.counts, settings, self.switches, self.sealer)
         self.jobs = summaries_job(self.keys, self.counts, settings, self.switches)
         self.locks = locks(self.keys, settings, self.switches)
+        self.turn_ids = TurnIds(settings)
+        self.talkbuf = talkbuf(self.keys, self.counts, settings, self.sealer, self.turn_ids)
         self._unlogged: Counter[str] = Counter()
         self._unflushed: Counter[str] = Counter()
         self._log_due = time.monotonic() + LOG_EVERY_S
@@ -106,7 +109,12 @@ class Definitions:
         """Forget all text of a person, and whether they have access; store no text of theirs for ten minutes (G5)."""
         call = Call(
             FORGET,
-            (self.keys.of("nostore", user_id), *self.history.keys_of(user_id), *self.rag.personal.keys_of(user_id)),
+            (
+                self.keys.of("nostore", user_id),
+                *self.history.keys_of(user_id),
+                *self.rag.personal.keys_of(user_id),
+                *self.talkbuf.keys_of(user_id),
+            ),
             (int(NOSTORE_FOR.total_seconds() * 1000),),
         )
         try:

@@ -38,12 +38,14 @@ class Ping(msgspec.Struct, frozen=True):
     Attributes:
         version: the server's name and version as it gives them.
         reason: why not, in a fixed word; empty when ok.
+        cluster: whether the server is a node of a Redis Cluster; None when it does not tell.
     """
 
     ok: bool
     latency_ms: float | None = None
     version: str = ""
     reason: str = ""
+    cluster: bool | None = None
 
 
 class Forgotten(msgspec.Struct, frozen=True):
@@ -64,9 +66,13 @@ def _pong(reply: object) -> bool:
     return True
 
 
-def _version(info: Mapping[str, object]) -> str:
+def _version(info: Mapping[str, object]) -> tuple[str, bool | None]:
     name = info.get("server_name", "redis")
-    return f"{name} {info.get('valkey_version') or info.get('redis_version', '?')}"
+    mode = info.get("redis_mode") or info.get("server_mode")
+    return (
+        f"{name} {info.get('valkey_version') or info.get('redis_version', '?')}",
+        None if mode is None else mode == "cluster",
+    )
 
 
 class Definitions:
@@ -100,10 +106,10 @@ class Definitions:
         except Unavailable as error:
             return Ping(ok=False, reason=error.reason)
         try:
-            version = yield from ask(Command(("INFO", "server")), _version)
+            version, cluster = yield from ask(Command(("INFO", "server")), _version)
         except Unavailable:
-            version = "?"  # a hosted Redis may refuse INFO
-        return Ping(ok=True, latency_ms=latency_ms, version=version)
+            version, cluster = "?", None  # a hosted Redis may refuse INFO
+        return Ping(ok=True, latency_ms=latency_ms, version=version, cluster=cluster)
 
     def forget(self, user_id: int) -> Steps[Forgotten]:
         """Forget all text of a person, and whether they have access; store no text of theirs for ten minutes (G5)."""
@@ -149,6 +155,9 @@ class Definitions:
             log.info("redis ping ok role=%s latency_ms=%.1f server=%s", self.role, ping.latency_ms, ping.version)
         else:
             log.warning("redis ping failed role=%s reason=%s; caches go straight to the source", self.role, ping.reason)
+        if ping.cluster is not None and ping.cluster != self.settings.cluster:
+            is_cluster = "a node of a Redis Cluster" if ping.cluster else "no Redis Cluster"
+            log.error("REDIS_URL names %s: set REDIS_CLUSTER=%s", is_cluster, "on" if ping.cluster else "off")
         if self.settings.off:
             log.info("caches switched off: %s", " ".join(sorted(self.settings.off)))
 

@@ -22,7 +22,6 @@ class AsyncHold(AbstractAsyncContextManager[HeldLock]):
     Two things tell the body, whichever comes first: the task, whose renewal was refused, and a timer for the time when
     another may have the lock. After a stop of the whole process (SIGSTOP, a blocked loop) both are due, and the timer
     does not have to ask anybody. The cancelling is `asyncio.timeout`'s: ours is taken back, one from outside goes on.
-    For one use.
     """
 
     def __init__(self, lock: Lock, runner: AsyncRunner, wish: Wish, announce: Announce) -> None:
@@ -30,7 +29,6 @@ class AsyncHold(AbstractAsyncContextManager[HeldLock]):
         self._runner = runner
         self._wish = wish
         self._announce = announce
-        self._told = False
 
     async def __aenter__(self) -> HeldLock:
         """Raises:
@@ -40,6 +38,7 @@ class AsyncHold(AbstractAsyncContextManager[HeldLock]):
         body = asyncio.current_task()
         assert body is not None
         held = await self._take()
+        self._told = False
         self._body = body
         self._cancelling = body.cancelling()
         self._held = held

@@ -14,7 +14,7 @@ from cache_layer.shapes import HeldLock, Lock
 class SyncHold(AbstractContextManager[HeldLock]):
     """`with` of a lock: the runner's background thread renews it; the holder asks `held.check()` before it writes.
 
-    A thread cannot be interrupted. What is left undone of a loss comes out at the end, as `LockLost`. For one use.
+    A thread cannot be interrupted: a loss that the body has not asked about comes out at the end, as `LockLost`.
     """
 
     def __init__(self, lock: Lock, runner: SyncRunner, wish: Wish, announce: Announce) -> None:
@@ -22,7 +22,6 @@ class SyncHold(AbstractContextManager[HeldLock]):
         self._runner = runner
         self._wish = wish
         self._announce = announce
-        self._over = False
 
     def __enter__(self) -> HeldLock:
         """Raises:
@@ -37,6 +36,7 @@ class SyncHold(AbstractContextManager[HeldLock]):
         except BaseException:  # interrupted, perhaps in the middle of a call
             self._runner.run(self._lock.withdraw(self._wish.name, token))
             raise
+        self._over = False
         self._next = self._runner.heart.after(self._held.beat_s, self._beat)
         self._say()
         return self._held

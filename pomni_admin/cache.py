@@ -31,7 +31,9 @@ def layer() -> SyncCacheLayer:
     with _making:
         if _layer is None or _layer[0] != os.getpid():
             configured = cache_settings()
-            client = get_redis_connection("default") if configured.redis_url else None
+            # django-redis has no client for a cluster; the layer finds its own way to the nodes.
+            ordinary = configured.redis_url and not configured.cluster
+            client = get_redis_connection("default") if ordinary else None
             fresh = SyncCacheLayer(configured, client, role=_role())
             fresh.start()
             _layer = (os.getpid(), fresh)
@@ -51,6 +53,12 @@ def close() -> None:
 def async_layer(role: str) -> CacheLayer:
     """A new layer for the running event loop; its maker starts and closes it."""
     return CacheLayer(cache_settings(), role)
+
+
+def redis_url() -> str:
+    """Where what is announced can be heard now: REDIS_URL, or a node of that cluster that answers."""
+    configured = cache_settings()
+    return layer().redis_url if configured.cluster else configured.redis_url
 
 
 def cache_settings() -> Settings:

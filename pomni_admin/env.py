@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -39,24 +39,29 @@ OFFLINE_PROVIDER = "pomni_admin.demo.offline.OfflineProvider"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Everything below `POMNI_*`, the servers' addresses, and the jobs' limits; durations in seconds."""
+    """Everything below `POMNI_*`, the servers' addresses, and the jobs' limits; durations in seconds.
+
+    Attributes:
+        ordinary_redis_url: for what speaks to one server only; REDIS_URL, unless that is a cluster.
+    """
 
     mode: str
     debug: bool
-    secret_key: str
+    secret_key: str = field(repr=False)
     allowed_hosts: tuple[str, ...]
     trusted_origins: tuple[str, ...]
-    database: Mapping[str, Any]
+    database: Mapping[str, Any] = field(repr=False)
     cache: CacheSettings
-    celery_broker_url: str
+    ordinary_redis_url: str = field(repr=False)
+    celery_broker_url: str = field(repr=False)
     qdrant_url: str
-    qdrant_api_key: str
+    qdrant_api_key: str = field(repr=False)
     qdrant_collection: str
     qdrant_vector_name: str
     embed_dim: int
     provider: str
     llm_base_url: str
-    llm_api_key: str
+    llm_api_key: str = field(repr=False)
     chat_model: str
     embed_model: str
     llm_timeout_s: int
@@ -115,7 +120,8 @@ def load(environ: Mapping[str, str]) -> Environment:
         trusted_origins=_words(read.text("POMNI_TRUSTED_ORIGINS")),
         database=database(read),
         cache=cache,
-        celery_broker_url=read.url("CELERY_BROKER_URL", cache.redis_url, REDIS_SCHEMES),
+        ordinary_redis_url=read.text("CELERY_BROKER_URL") if cache.cluster else cache.redis_url,
+        celery_broker_url=broker(read, cache),
         qdrant_url=read.url("QDRANT_URL", "", ("http", "https")),
         qdrant_api_key=read.text("QDRANT_API_KEY"),
         qdrant_collection=read.text("QDRANT_SUMMARIES_COLLECTION", "dialog_summaries_v1"),
@@ -172,6 +178,28 @@ def database(read: Reader, name: str = "DATABASE_URL") -> Mapping[str, Any]:
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": {"connect_timeout": 5, "prepare_threshold": None, **info},
     }
+
+
+def broker(read: Reader, cache: CacheSettings, name: str = "CELERY_BROKER_URL") -> str:
+    """Where Celery's broker is, in kombu's spelling.
+
+    kombu does not verify the certificate of a `rediss://` that says nothing of it, spells a Unix socket in its own way,
+    and stumbles over redis-py's other options.
+    """
+    if cache.cluster and read.text(name) in {"", cache.redis_url}:
+        value = "(the same as REDIS_URL)" if read.text(name) else None
+        allowed = "redis://… of an ordinary Redis: Celery speaks to no cluster, and REDIS_CLUSTER is on"
+        raise SettingsError(name, value, allowed)
+    parts = urlsplit(read.url(name, cache.redis_url, REDIS_SCHEMES))
+    options = dict(parse_qsl(parts.query))
+    if parts.scheme == "unix":
+        query = {"virtual_host": options.get("db", "0")}
+        return f"redis+socket://{parts.netloc}{parts.path}?{urlencode(query)}"
+    query = {option: value for option, value in options.items() if option.startswith("ssl_")}
+    if parts.scheme == "rediss":
+        query.setdefault("ssl_cert_reqs", "required")
+    path = f"/{options['db']}" if "db" in options else parts.path
+    return urlunsplit((parts.scheme, parts.netloc, path, urlencode(query), ""))
 
 
 def _words(value: str) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": ENV.cache.redis_url or "redis://127.0.0.1:6379/0",
+        "LOCATION": ENV.ordinary_redis_url or "redis://127.0.0.1:6379/0",
         "OPTIONS": {
             "CONNECTION_POOL_CLASS": "redis.connection.BlockingConnectionPool",
             "CONNECTION_POOL_KWARGS": {

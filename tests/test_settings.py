@@ -111,7 +111,7 @@ def test_production_starts_with_everything_it_needs() -> None:
     assert loaded.is_production
     assert not loaded.debug
     assert loaded.provider == env.OPENAI_PROVIDER
-    assert loaded.celery_broker_url == PRODUCTION["REDIS_URL"]
+    assert loaded.celery_broker_url == PRODUCTION["REDIS_URL"] + "?ssl_cert_reqs=required"
 
 
 @pytest.mark.parametrize("missing", sorted(set(PRODUCTION) - {"POMNI_ENV"}))

@@ -44,6 +44,11 @@ class SyncCacheLayer:
     def circuit(self) -> CircuitState:
         return self._runner.circuit
 
+    @property
+    def redis_url(self) -> str:
+        """Where what is announced can be heard: REDIS_URL, or a node of that cluster that may be asked now."""
+        return self._runner.url
+
     def start(self) -> Ping:
         """Ping Redis, log the result, and begin to flush statistics."""
         ping = self.ping()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import redis
 from redis.connection import parse_url
@@ -31,6 +32,16 @@ class Client:
 
     def close(self) -> None:
         self._client.close()
+
+
+def url_at(url: str, address: Address | None) -> str:
+    """`url` with everything that is in it, at another address."""
+    if address is None:
+        return url
+    parts = urlsplit(url)
+    user, at, _ = parts.netloc.rpartition("@")
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return urlunsplit(parts._replace(netloc=f"{user}{at}{host}:{address.port}"))
 
 
 def routes_through(client: redis.Redis | None, settings: Settings) -> Routes[Client] | None:

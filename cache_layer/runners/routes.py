@@ -82,6 +82,10 @@ class Routes(ABC, Generic[L]):
         """The one that has the keys of this step."""
 
     @abstractmethod
+    def any(self) -> Node[L]:
+        """One that may be asked, if there is one."""
+
+    @abstractmethod
     def parts(self, batch: Batch) -> Sequence[Part[L]]:
         """A batch by nodes."""
 
@@ -100,6 +104,9 @@ class Single(Routes[L]):
     @property
     def nodes(self) -> Sequence[Node[L]]:
         return self._nodes
+
+    def any(self) -> Node[L]:
+        return self._node
 
     def node_of(self, step: Command | Call) -> Node[L]:
         return self._node
@@ -135,7 +142,11 @@ class Cluster(Routes[L]):
 
     def node_of(self, step: Command | Call) -> Node[L]:
         key = key_of(step)
-        return self._any() if key is None else self._slots[key_slot(key.encode())]
+        return self.any() if key is None else self._slots[key_slot(key.encode())]
+
+    def any(self) -> Node[L]:
+        nodes = self.nodes
+        return next((node for node in nodes if node.breaker.allows), nodes[0])
 
     def parts(self, batch: Batch) -> Sequence[Part[L]]:
         parts: dict[Node[L], list[int]] = {}
@@ -147,7 +158,7 @@ class Cluster(Routes[L]):
             else:
                 parts.setdefault(self._slots[key_slot(key.encode())], []).append(number)
         if keyless:
-            parts.setdefault(next(iter(parts)) if parts else self._any(), []).extend(keyless)
+            parts.setdefault(next(iter(parts)) if parts else self.any(), []).extend(keyless)
         return list(parts.items())
 
     def redirected(self, error: AskError) -> Place[L] | None:
@@ -195,10 +206,6 @@ class Cluster(Routes[L]):
             node = self._seed if address == self._seed.address else Node(address, self._connect(address))
             node = self._nodes.setdefault(address, node)
         return node
-
-    def _any(self) -> Node[L]:
-        nodes = self.nodes
-        return next((node for node in nodes if node.breaker.allows), None) or next(iter(nodes))
 
 
 def key_of(step: Command | Call) -> str | None:

@@ -15,7 +15,7 @@ from redis.exceptions import AskError, NoScriptError, ResponseError
 from cache_layer.codecs import Subject
 from cache_layer.errors import Unavailable
 from cache_layer.runners.circuit import Circuit
-from cache_layer.runners.clients import Client, routes_through
+from cache_layer.runners.clients import Client, routes_through, url_at
 from cache_layer.runners.exchange import SLOTS, are_final, asked_again, joined, words
 from cache_layer.runners.heart import Beat, Heart
 from cache_layer.runners.routes import Cluster, Node, Part
@@ -58,6 +58,7 @@ class SyncRunner(Circuit[Client]):
     def __init__(self, client: redis.Redis | None, settings: Settings) -> None:
         super().__init__(routes_through(client, settings))
         self._owns_clients = client is None
+        self._url = settings.redis_url
         self._flights: dict[str, _Flight[Any]] = {}
         self._boarding = threading.Lock()
         self._others = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="cache_layer part")
@@ -122,6 +123,11 @@ class SyncRunner(Circuit[Client]):
         """Later callers start anew: what is on its way now has just been invalidated."""
         with self._boarding:
             self._flights.pop(key, None)
+
+    @property
+    def url(self) -> str:
+        """REDIS_URL; of a cluster, for one node of those that may be asked."""
+        return self._url if self._routes is None else url_at(self._url, self._routes.any().address)
 
     def close(self) -> None:
         """End what runs in the background. Later calls are still performed."""

@@ -84,7 +84,7 @@ def watched(
     valkey: Valkey, story: Callable[[Hub, Counted, Watching, redis.asyncio.Redis], Any], viewers: int = 20
 ) -> None:
     async def run() -> None:
-        hub = Hub(valkey.url, "changed")
+        hub = Hub(lambda: valkey.url, "changed")
         page = Counted()
         try:
             watching = Watching(hub, page, [Audience(Role.VIEWER, "ru"), Audience(Role.ADMIN, "en")] * (viewers // 2))
@@ -169,7 +169,7 @@ def test_a_page_that_cannot_be_read_says_so_and_recovers(valkey: Valkey, databas
             return super().view(subject)
 
     async def run() -> None:
-        hub = Hub(valkey.url, "changed")
+        hub = Hub(lambda: valkey.url, "changed")
         page = Broken()
         try:
             watching = Watching(hub, page, [Audience(Role.VIEWER, "ru")])

@@ -7,11 +7,13 @@ workers, which have no Channels, and the fan-out happens within the process anyw
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from django.conf import settings
 
+from pomni_admin.cache import redis_url
 from pomni_admin.dashboard.live.frames import now_ms
 from pomni_admin.dashboard.live.outbox import Outbox
 from pomni_admin.dashboard.live.stream import Stream
@@ -25,10 +27,10 @@ AWAY_REFRESH_S = 5.0
 class Hub:
     """All streams of the process. Belongs to one event loop; everything but painting happens on it."""
 
-    def __init__(self, url: str, channel: str) -> None:
+    def __init__(self, url: Callable[[], str], channel: str, *, redis: bool = True) -> None:
         self.streams: dict[tuple[str, str], Stream] = {}
         self.is_up = False
-        self._url = url
+        self._has_redis = redis
         self._subscription = Subscription(url, channel, on_topic=self._heard, on_state=self._redis)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -36,7 +38,7 @@ class Hub:
         """Let somebody watch a page; the first one wakes the hub."""
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._look_while_away())]
-            if self._url:
+            if self._has_redis:
                 self._tasks.append(asyncio.create_task(self._subscription.run()))
         stream = self.streams.get((page.name, subject))
         if stream is None:
@@ -85,4 +87,4 @@ class Hub:
 def hub() -> Hub:
     """The hub of this process."""
     environment = settings.ENV.cache
-    return Hub(environment.redis_url, f"{environment.key_prefix}changed")
+    return Hub(redis_url, f"{environment.key_prefix}changed", redis=bool(environment.redis_url))

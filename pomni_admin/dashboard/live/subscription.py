@@ -31,10 +31,14 @@ class Silent(ConnectionError):
 
 
 class Subscription:
-    """Calls `on_topic` for every announcement, and `on_state` with True at each subscription, False at each break."""
+    """Calls `on_topic` for every announcement, and `on_state` with True at each subscription, False at each break.
+
+    Args:
+        url: asked anew for each attempt, since a cluster may have lost the node that it was the last time.
+    """
 
     def __init__(
-        self, url: str, channel: str, *, on_topic: Callable[[str], None], on_state: Callable[[bool], None]
+        self, url: Callable[[], str], channel: str, *, on_topic: Callable[[str], None], on_state: Callable[[bool], None]
     ) -> None:
         self._url = url
         self._channel = channel
@@ -63,8 +67,9 @@ class Subscription:
 
     async def _topics(self) -> Any:
         """Yield None once subscribed, then a topic for each announcement; raises when the connection is lost."""
+        url = await asyncio.to_thread(self._url)
         client: Any = Redis.from_url(
-            self._url, socket_connect_timeout=1, socket_timeout=None, retry=Retry(NoBackoff(), 0), retry_on_error=[]
+            url, socket_connect_timeout=1, socket_timeout=None, retry=Retry(NoBackoff(), 0), retry_on_error=[]
         )
         async with client, client.pubsub() as pubsub:
             async with asyncio.timeout(QUIET_S):

@@ -69,6 +69,10 @@ async def _probed(stage: Stage, name: str, cache: str, probe: Probe) -> Finding:
     except (DoesNotWork, CacheLayerError) as error:
         circuit = "" if stage.here.circuit == "closed" else "; Redis is not being asked, since it was too slow or away"
         return Finding(SECTION, name, "fault", f"{error}{circuit}", {"ttl_s": ttl_s})
-    write, read = (as_ms(timings.figures.get(which, 0)) for which in ("write_ms", "read_ms"))
+    write, read = (_in_words(timings.figures.get(which)) for which in ("write_ms", "read_ms"))
     columns = f"write {write:>8}  read {read:>8}  TTL {ttl_s:>4} s  {said}"
     return Finding(SECTION, name, "ok", columns, {"ttl_s": ttl_s, **timings.figures})
+
+
+def _in_words(milliseconds: float | None) -> str:
+    return "-" if milliseconds is None else as_ms(milliseconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from array import array
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,6 +12,7 @@ from cache_layer.catalogue.access_state import AccessState
 from cache_layer.catalogue.jobs import JobSnapshot
 from cache_layer.catalogue.rag import Context, Hit, SharedQuestion
 from cache_layer.catalogue.recent_history import HistoryQuery, Message
+from cache_layer.catalogue.talkbuf import Incoming
 from cache_layer.doctor.stage import ROLE, DoesNotWork, Stage, Timings, answers, must_find
 from cache_layer.errors import LockHeld
 from cache_layer.shapes import Holder, Invalidated
@@ -18,6 +20,7 @@ from cache_layer.shapes import Holder, Invalidated
 COLLECTION = "doctor"
 MODEL = "doctor"
 NAME = "doctor"
+TURN_AT_MOST_S = 5.0
 
 Probe = Callable[[Stage, Timings], Awaitable[str]]
 """Returns what was seen to work, for a person; raises `DoesNotWork`, or what the layer raises."""
@@ -167,6 +170,35 @@ async def lock(stage: Stage, timings: Timings) -> str:
     return "taken, renewed, refused to a second instance, given back; the fence grows"
 
 
+async def talk_buffer(stage: Stage, timings: Timings) -> str:
+    """What waits is found by an instance that did not get it, as when the one that did is dead (G7)."""
+    buffer = stage.definitions.talkbuf
+    said = Incoming(stage.tg_id, 1, stage.text, datetime.now(UTC))
+    stage.touches(buffer.sweep())
+    stage.touches(stage.definitions.forget(stage.user_id))
+    key, turn_key, _ = buffer.keys_of(stage.user_id)
+    stage.touches(buffer.withdraw(stage.user_id, ()))
+    person = await stage.person(stage.here)
+
+    async def first_turn() -> tuple[Incoming, ...]:
+        async for turn in stage.there.talk.turns():
+            async with turn:
+                return turn.messages
+        raise DoesNotWork("the layer was closed")
+
+    stored = await timings.write(stage.here.talk.push(person, said))
+    _expect(stored, "a message could not be stored")
+    _expect_sealed(stage, await stage.stored("HVALS", key))
+    try:
+        async with asyncio.timeout(TURN_AT_MOST_S):
+            found = await first_turn()
+    except TimeoutError:
+        raise DoesNotWork("a message was stored, and a second instance was not handed it") from None
+    _expect(found == (said,), "what came back is not what was written")
+    _expect(await stage.stored("HVALS", turn_key) == [], "a turn that is done is still there")
+    return "handed to a second instance, sealed, done with"
+
+
 PROBES: Mapping[str, tuple[str, Probe]] = {
     "access_state": ("access_state", access_state),
     "identity": ("identity", identity),
@@ -174,6 +206,7 @@ PROBES: Mapping[str, tuple[str, Probe]] = {
     "rag, shared": ("rag", shared_context),
     "rag, personal": ("rag", personal_context),
     "rag, embedding": ("rag", embedding),
+    "talkbuf": ("talkbuf", talk_buffer),
     "forgetting a person": ("recent_history", nothing_stored),
     "summaries_job": ("summaries_job", summaries_job),
     "lock": ("lock", lock),

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from cache_layer.doctor.report import p50
@@ -20,13 +21,15 @@ from cache_layer.layer import CacheLayer
 from cache_layer.layer.definitions import Definitions
 from cache_layer.person import Identity, Person
 from cache_layer.runners import AsyncRunner
-from cache_layer.settings import Settings
-from cache_layer.steps import Call, Command, Steps, ask
+from cache_layer.settings import Debounce, Settings
+from cache_layer.steps import Batch, Call, Command, Steps, ask
 
 T = TypeVar("T")
 
 ROLE = "doctor"
 READS = 9
+HASTY = Debounce(quiet=timedelta(0), quiet_after_short=timedelta(0))
+"""So that nobody waits for a turn of the doctor's to be complete."""
 
 
 class DoesNotWork(Exception):
@@ -66,7 +69,7 @@ class Stage:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = dataclasses.replace(settings, key_prefix=probe_prefix(settings))
+        self.settings = dataclasses.replace(settings, key_prefix=probe_prefix(settings), debounce=HASTY)
         self.here = CacheLayer(self.settings, role=ROLE)
         self.there = CacheLayer(self.settings, role=ROLE)
         self.definitions = Definitions(self.settings, ROLE)
@@ -96,9 +99,10 @@ class Stage:
         """
         step = next(steps)
         steps.close()
-        assert isinstance(step, Call)
-        self._touched.update(step.keys)
-        return step.keys[0]
+        calls = step.steps if isinstance(step, Batch) else (step,)
+        keys = [key for call in calls if isinstance(call, Call) for key in call.keys]
+        self._touched.update(keys)
+        return keys[0]
 
     async def stored(self, verb: str, key: str, *arguments: int) -> Any:
         """What Redis has under a key, as `verb` reads it.

@@ -14,15 +14,12 @@ import pytest
 import redis
 
 from cache_layer import Settings
-from cache_layer.doctor import Finding, Report, examine
+from cache_layer.doctor import Report, examine
 from cache_layer.doctor.probes import PROBES
 from pomni_admin.demo.servers import Valkey, free_port
 from tests.cache_layer.conftest import SECRETS
+from tests.cache_layer.doctor.reports import of
 from tests.cache_layer.proxy import Proxy
-
-
-def of(report: Report, name: str) -> Finding:
-    return next(finding for finding in report.findings if finding.name == name)
 
 
 async def examined(url: str, **changes: object) -> Report:
@@ -40,7 +37,7 @@ def set_up(server: Valkey, **config: str) -> Iterator[redis.Redis]:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        (f"redis://127.0.0.1:{free_port()}", "nothing listens at the address in REDIS_URL"),
+        ("redis://127.0.0.1:1", "nothing listens at the address in REDIS_URL"),
         ("redis://nobody.invalid:6379", "the host name in REDIS_URL is not known here"),
         ("unix:///nowhere/redis.sock", "there is no socket at the path in REDIS_URL"),
     ],

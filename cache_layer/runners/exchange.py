@@ -105,13 +105,15 @@ def joined(parts: Sequence[Part[L]], answers: Sequence[Sequence[Any] | BaseExcep
     Where a node has not answered `Unavailable` stands in the places of its part.
 
     Raises:
-        Unavailable: none has answered.
+        Unavailable: none has answered, all for the same reason.
     """
+    reasons: set[str] = set()
     for answer in answers:
         if isinstance(answer, BaseException) and not isinstance(answer, Unavailable):
             raise answer
-    if answers and all(isinstance(answer, Unavailable) for answer in answers):
-        raise answers[0]  # type: ignore[misc]
+        reasons.add(answer.reason if isinstance(answer, Unavailable) else "")
+    if len(reasons) == 1 and "" not in reasons:
+        raise Unavailable(reasons.pop())
     replies: dict[int, Any] = {}
     for (_, numbers), answer in zip(parts, answers, strict=True):
         each = [answer] * len(numbers) if isinstance(answer, BaseException) else answer

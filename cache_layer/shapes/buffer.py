@@ -268,9 +268,10 @@ def _ask_both(note: Call, call: Call, understand: Callable[[Any], R]) -> Steps[R
 
     def both(replies: Any) -> R | Unavailable:
         of_note, of_call = replies
-        for reply in (of_note, of_call):
-            if isinstance(reply, Unavailable):
-                return reply
+        if isinstance(of_call, Unavailable):
+            return of_call
+        if isinstance(of_note, Unavailable):
+            return Unavailable("no note")  # not its own reason: in a cluster the call may have been carried out alone
         return understand(of_call)
 
     answer = yield from ask(Batch((note, call)), both)

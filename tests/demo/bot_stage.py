@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
@@ -20,12 +21,15 @@ from pomni_admin.demo.bot.replies import Replier
 from pomni_admin.demo.bot.services import Services, open_services
 from pomni_admin.demo.bot.session import InMemorySession
 from pomni_admin.demo.bot.settings import SUMMARIES, BotSettings
+from pomni_admin.demo.bot.talking import answer_turns
 from pomni_admin.demo.bot.updates import Updates
 from pomni_admin.demo.embedding import embed
 from pomni_admin.demo.servers import Vectors
 from pomni_admin.summaries.vectors import Point
 from tests.harness.environment import EMBED_DIM
 from tests.harness.servers import Database
+
+AT_ONCE = {"TALK_DEBOUNCE_SEC": "0", "TALK_DEBOUNCE_SHORT_SEC": "0"}
 
 
 @dataclass
@@ -41,9 +45,16 @@ class Stage:
     async def feed(self, update: Update) -> object:
         return await self.dispatcher.feed_update(self.bot, update)
 
-    async def say(self, tg_id: int, text: str) -> object:
-        """Send a message; what came of it."""
-        return await self.feed(self.updates.text(tg_id, text))
+    async def say(self, tg_id: int, *texts: str) -> object:
+        """Send one or several messages, and wait until they are answered; what came of it."""
+        coming = self.services.answers.coming(tg_id)
+        for text in texts:
+            outcome = await self.feed(self.updates.text(tg_id, text))
+            if outcome != "taken":
+                return outcome
+        async with asyncio.timeout(10):
+            await coming
+        return "answered"
 
     async def press(self, tg_id: int, data: str) -> object:
         return await self.feed(self.updates.press(tg_id, data))
@@ -64,7 +75,7 @@ class Stage:
 async def stage(
     database_url: str, cache: Mapping[str, str], bot: Mapping[str, str] | None = None, **postgres: object
 ) -> AsyncIterator[Stage]:
-    """A bot that answers without thinking.
+    """A bot that answers at once: it neither thinks nor waits for a further message.
 
     Args:
         cache: the environment of cache_layer, `REDIS_URL` above all.
@@ -75,10 +86,16 @@ async def stage(
     settings = replace(settings, postgres={**settings.postgres, **postgres})
     session = InMemorySession()
     async with (
-        open_services(settings, cache, Replier(random.Random(1), thinking_s=(0, 0))) as services,
+        open_services(settings, AT_ONCE | dict(cache), Replier(random.Random(1), thinking_s=(0, 0))) as services,
         Bot("42:simulated", session=session).context() as made,
     ):
-        yield Stage(made, session, dispatcher(services), services)
+        answering = asyncio.create_task(answer_turns(services, made.send_message))
+        try:
+            yield Stage(made, session, dispatcher(services), services)
+        finally:
+            answering.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await answering
 
 
 def cache_environment(redis_url: str) -> dict[str, str]:

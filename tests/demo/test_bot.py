@@ -9,6 +9,7 @@ import pytest
 from aiogram.exceptions import TelegramNotFound
 from aiogram.methods import SendChatAction
 
+from pomni_admin.demo.bot import talking
 from pomni_admin.demo.bot.payments import apply_success_payment
 from pomni_admin.demo.servers import Valkey
 from tests.demo.bot_stage import Stage, cache_environment, stage
@@ -153,6 +154,44 @@ async def test_the_llm_is_told_what_someone_said_of_whom_nothing_is_stored(bot: 
         bot.sent[0],
         "Как меня зовут?",
     ]
+
+
+async def test_messages_in_quick_succession_get_one_answer(database: Database, valkey: Valkey, cast: Cast) -> None:
+    """G7. Fails when `talk` answers by itself."""
+    patient = cache_environment(valkey.url) | {"TALK_DEBOUNCE_SEC": "0.3", "TALK_DEBOUNCE_SHORT_SEC": "0.3"}
+    async with stage(database.url, patient) as bot:
+        assert await bot.say(cast.tg_id("alisa"), "Слушай", "тут такое дело", "опять не сплю") == "answered"
+        assert [role for role, _ in turns(database, cast.alisa)] == ["user", "user", "user", "bot"]
+        assert len(bot.sent) == 1
+        assert bot.services.figures.total["merged"] == 1
+
+
+async def test_an_answer_that_fails_again_and_again_is_given_up_with_a_word(
+    bot: Stage, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when nobody counts: the layer hands the turn out for as long as its handler raises."""
+
+    async def broken(*_: object) -> str:
+        raise RuntimeError("the model is broken")
+
+    monkeypatch.setattr(bot.services.replier, "answer", broken)
+    monkeypatch.setattr(talking, "TRIES", 1)
+    assert await bot.say(cast.tg_id("alisa"), "Ты тут?") == "answered"
+    assert bot.sent == [talking.SORRY]
+    assert bot.services.figures.total["failed"] == 1
+
+
+async def test_an_answer_that_is_sent_and_cannot_be_written_down_is_not_sent_again(
+    bot: Stage, cast: Cast, database: Database
+) -> None:
+    database.rows("ALTER TABLE bot_messages ADD CONSTRAINT refused CHECK (role <> 'bot')")
+    try:
+        assert await bot.say(cast.tg_id("alisa"), "Ты тут?") == "answered"
+        assert await bot.say(cast.tg_id("alisa"), "А сейчас?") == "answered"
+    finally:
+        database.rows("ALTER TABLE bot_messages DROP CONSTRAINT refused")
+    assert len(bot.sent) == 2
+    assert bot.services.figures.total["failed"] == 2
 
 
 async def test_whoever_was_deleted_comes_back_as_somebody_new(bot: Stage, cast: Cast, database: Database) -> None:

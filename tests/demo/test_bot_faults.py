@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import statistics
 import time
 from uuid import UUID
 
@@ -53,16 +54,21 @@ async def test_valkey_dies_in_the_middle_and_the_bot_answers_rightly_until_it_is
 
 
 async def test_valkey_hangs_and_nobody_waits_for_it(database: Database, cast: Cast, own_valkey: Valkey) -> None:
-    """One time-out of 100 ms a call until the circuit is open, and then none."""
+    """100 ms a call until the circuit is open, a moment for the messages that may be in Redis, then nothing.
+
+    A message makes half a dozen calls: were each to wait, it would take over half a second.
+    """
     async with stage(database.url, cache_environment(own_valkey.url)) as bot:
         own_valkey.pause()
         try:
             while bot.services.cache.circuit == "closed":
                 assert await bot.say(cast.tg_id("boris"), "Алло") == "answered"
-            started = time.perf_counter()
-            for _ in range(10):
+            took = []
+            for _ in range(9):
+                started = time.perf_counter()
                 assert await bot.say(cast.tg_id("boris"), "Алло") == "answered"
-            assert time.perf_counter() - started < 1
+                took.append(time.perf_counter() - started)
+            assert statistics.median(took) < 0.2
         finally:
             own_valkey.resume()
         await until_cached(bot, cast.tg_id("boris"), cast.boris)

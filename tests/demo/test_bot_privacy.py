@@ -58,6 +58,18 @@ async def test_of_someone_with_such_a_level_nothing_is_in_redis(
     assert text_keys(valkey.url) == []
 
 
+async def test_what_waits_to_be_answered_is_in_redis_sealed_or_not_at_all(
+    database: Database, cast: Cast, valkey: Valkey
+) -> None:
+    patient = cache_environment(valkey.url) | {"TALK_DEBOUNCE_SEC": "5", "TALK_DEBOUNCE_SHORT_SEC": "5"}
+    async with stage(database.url, patient) as bot:
+        await bot.feed(bot.updates.text(cast.tg_id("gleb"), SECRET))
+        assert text_keys(valkey.url) == []
+        await bot.feed(bot.updates.text(cast.tg_id("alisa"), LATER))
+        assert not has_text(valkey.url, SECRET)
+        assert has_text(valkey.url, LATER)
+
+
 async def test_a_switch_to_none_leaves_nothing_and_lets_nothing_in(
     bot: Stage, cast: Cast, valkey: Valkey, database: Database
 ) -> None:

@@ -26,6 +26,7 @@ from pomni_admin.demo.bot.replies import Replier
 from pomni_admin.demo.bot.services import open_services
 from pomni_admin.demo.bot.session import InMemorySession
 from pomni_admin.demo.bot.settings import BotSettings
+from pomni_admin.demo.bot.talking import answer_turns
 from pomni_admin.demo.bot.traffic import Traffic
 
 log = logging.getLogger("bot")
@@ -49,17 +50,18 @@ async def serve(settings: BotSettings, environ: Mapping[str, str]) -> bool:
         log.info("bot started: rate=%d a minute seed=%d", settings.rate, settings.seed)
         stopping = asyncio.create_task(stop.wait())
         running = asyncio.create_task(traffic.run())
+        answering = asyncio.create_task(answer_turns(services, bot.send_message))
         beside = [asyncio.create_task(services.figures.say_each_minute())]
         if services.retrieval is not None:
             beside.append(asyncio.create_task(services.retrieval.fill()))
-        await asyncio.wait((stopping, running), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((stopping, running, answering), return_when=asyncio.FIRST_COMPLETED)
         asked_to = stop.is_set()
-        tasks = (running, stopping, *beside)
+        tasks = (running, answering, stopping, *beside)
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         if not asked_to:
-            log.critical("the traffic ended: %s", type(ended[0]).__name__)
+            log.critical("the traffic ended: %s", ", ".join(type(one).__name__ for one in ended[:2]))
         services.figures.say("since the last line")
     log.info("bot stopped")
     return asked_to

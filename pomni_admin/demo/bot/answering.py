@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-
-from aiogram import Bot
-from aiogram.enums import ChatAction
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from cache_layer import TurnContext
 from pomni_admin.demo.bot.replies import Prompt
 from pomni_admin.demo.bot.services import Services
 from pomni_admin.demo.bot.summaries import texts_of
 
+log = logging.getLogger("bot")
+
 HISTORY = 90
 
+Send: TypeAlias = Callable[[int, str], Awaitable[object]]
+"""`Bot.send_message`, as far as it is used here."""
 
-async def answer(services: Services, bot: Bot, tg_id: int, text: str) -> None:
+
+async def answer(services: Services, send: Send, tg_id: int, text: str) -> None:
     """Answer `text`, which has been written down already; whoever has been deleted meanwhile is not answered.
 
-    While PostgreSQL is away this waits: the answer itself is sent once.
+    While PostgreSQL is away this waits. Once the answer is sent nothing is raised any more, since whoever is told of an
+    error does all of it again.
     """
-    context = await services.patience.until_done(lambda: begin(services, tg_id))
+    context = await services.patience.until_done(lambda: _begin(services, tg_id))
     if context is None:
         return
-    await bot.send_chat_action(tg_id, ChatAction.TYPING)
-    prompt = await services.patience.until_done(lambda: prepare(services, context, text))
+    prompt = await services.patience.until_done(lambda: _prepare(services, context, text))
     reply = await services.replier.answer(tg_id, text, prompt)
-    await bot.send_message(tg_id, reply)
-    await services.patience.until_done(lambda: services.note(context.person, "bot", reply))
+    await send(tg_id, reply)
     services.figures.add("answered")
+    try:
+        await services.patience.until_done(lambda: services.note(context.person, "bot", reply))
+    except Exception as error:  # noqa: BLE001  as told above
+        services.figures.add("failed")
+        log.error("an answer was not written down: %s", type(error).__name__)
 
 
-async def begin(services: Services, tg_id: int) -> TurnContext | None:
+async def _begin(services: Services, tg_id: int) -> TurnContext | None:
     """Who is to be answered, and what was said lately: one round trip to Redis when it is warm."""
     return await services.cache.turn(tg_id, load=services.sources, limit=HISTORY)
 
 
-async def prepare(services: Services, context: TurnContext, text: str) -> Prompt:
+async def _prepare(services: Services, context: TurnContext, text: str) -> Prompt:
     """What the LLM is asked. Of PostgreSQL only the texts of summaries are asked for, and only where some match."""
     retrieval, person = services.retrieval, context.person
     if retrieval is None:

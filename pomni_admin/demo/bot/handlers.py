@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from aiogram import Bot, Dispatcher, F, Router
+from aiogram.enums import ChatAction
 from aiogram.filters import CommandStart
 from aiogram.filters.chat_member_updated import KICKED, ChatMemberUpdatedFilter
 from aiogram.types import CallbackQuery, ChatMemberUpdated, InlineKeyboardMarkup, Message
 
-from cache_layer import Person
+from cache_layer import Incoming, Person
 from pomni_admin.demo.bot import changes
-from pomni_admin.demo.bot.answering import answer
 from pomni_admin.demo.bot.gate import FREE, Gate, Outcome, offer
 from pomni_admin.demo.bot.services import Services
+from pomni_admin.demo.bot.talking import take
 from pomni_admin.demo.seeding.people import PLANS
 
 GREETING = "Привет! Я рядом. Расскажи, что у тебя на душе."
@@ -54,10 +55,10 @@ async def greet(message: Message, services: Services) -> Outcome:
 
 
 async def talk(message: Message, bot: Bot, services: Services, person: Person) -> Outcome:
-    text = message.text or ""
-    await services.note(person, "user", text)
-    await answer(services, bot, message.chat.id, text)
-    return "answered"
+    incoming = Incoming(message.chat.id, message.message_id, message.text or "", message.date)
+    await take(services, person, incoming)
+    await bot.send_chat_action(message.chat.id, ChatAction.TYPING)
+    return "taken"
 
 
 async def accept_policy(query: CallbackQuery, bot: Bot, services: Services, person: Person) -> Outcome:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from cache_layer import AccessState, CacheLayer, HistoryQuery, Identity, Message, Person, Sources, TurnContext
 from cache_layer.catalogue.recent_history import Role
+from pomni_admin.demo.bot.answers import Answers
 from pomni_admin.demo.bot.figures import Figures
 from pomni_admin.demo.bot.message_log import load_history, log_message
 from pomni_admin.demo.bot.postgres import Patience, Pool, connections
@@ -33,6 +34,7 @@ class Services:
     figures: Figures
     retrieval: Retrieval | None = None
     patience: Patience = field(default_factory=Patience)
+    answers: Answers = field(default_factory=Answers)
     sources: Sources = field(init=False)
 
     def __post_init__(self) -> None:

@@ -32,6 +32,7 @@ LOOK_AROUND_S = 60.0
 """How often the people are read anew."""
 LINGER_S = 0.5
 """How long answers in progress may take after a stop."""
+ANSWERED_WITHIN_S = 30.0
 TYPES_ON_S = (0.2, 0.7)
 """How long a person takes for the next of several quick messages."""
 
@@ -134,6 +135,7 @@ class Traffic:
     async def _say(self, tg_id: int, exchange: Exchange, updates: Updates) -> Outcome:
         """One message, or several in quick succession, to which there is one answer."""
         self.services.replier.foresee(tg_id, exchange)
+        coming = self.services.answers.coming(tg_id)
         outcome: Outcome = "answered"
         for number, text in enumerate(exchange.said):
             if number:
@@ -141,6 +143,9 @@ class Traffic:
             outcome = await self._deliver(updates.text(tg_id, text))
             if outcome == "refused":
                 break
+        if outcome == "taken":
+            # Without an answer within the time, the person writes on: another instance may have given it.
+            await asyncio.wait({coming}, timeout=ANSWERED_WITHIN_S)
         return outcome
 
     async def _deliver(self, update: Update) -> Outcome:

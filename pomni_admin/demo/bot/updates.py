@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from itertools import count
 
@@ -20,11 +21,14 @@ FIRST_NAMES = ("Саша", "Женя", "Валя", "Слава", "Никита")
 
 
 class Updates:
-    """Makes updates with numbers that grow; all of private chats, since group chats do not exist for this bot."""
+    """Makes updates with numbers that grow; all of private chats, since group chats do not exist for this bot.
+
+    They go on from the clock, since a message with a number that this person had before would pass for that one again.
+    """
 
     def __init__(self, bot_id: int) -> None:
         self._me = User(id=bot_id, is_bot=True, first_name="Помни")
-        self._numbers = count(1)
+        self._numbers = count(time.time_ns() // 1_000_000)
 
     def text(self, tg_id: int, text: str) -> Update:
         return Update(update_id=next(self._numbers), message=self._message(tg_id, text))

@@ -15,27 +15,34 @@ from cache_layer.errors import (
     TurnLost,
     Unavailable,
 )
+from cache_layer.histograms import Histogram
+from cache_layer.instances import Instance, Presence
 from cache_layer.layer import CacheLayer, Forgotten, Ping, Sources, SyncCacheLayer, TurnContext
 from cache_layer.layer.talk_turn import Turn
-from cache_layer.metrics import MinuteStats
 from cache_layer.person import Identity, Person
 from cache_layer.settings import Debounce, Settings
 from cache_layer.shapes import Grant, HeldLock, Holder, Invalidated, LockView, Peek, Waiter
+from cache_layer.statistics import CacheStats, MinuteStats
+from cache_layer.switches import CacheSwitch, SwitchedOff, Turned
 
 __all__ = [
     "AccessState",
     "CacheLayer",
     "CacheLayerError",
+    "CacheStats",
+    "CacheSwitch",
     "Context",
     "Debounce",
     "Forgotten",
     "Grant",
     "HeldLock",
+    "Histogram",
     "HistoryQuery",
     "Hit",
     "Holder",
     "Identity",
     "Incoming",
+    "Instance",
     "Invalidated",
     "JobSnapshot",
     "JobState",
@@ -50,14 +57,17 @@ __all__ = [
     "Person",
     "PersonalQuestion",
     "Ping",
+    "Presence",
     "Settings",
     "SettingsError",
     "SharedQuestion",
     "Sources",
+    "SwitchedOff",
     "SyncCacheLayer",
     "Turn",
     "TurnContext",
     "TurnLost",
+    "Turned",
     "Unavailable",
     "Waiter",
     "WorkerView",

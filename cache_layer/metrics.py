@@ -1,19 +1,19 @@
-"""Counting what the caches do: in the process at once, in Redis once a second, all caches together."""
+"""Recording what the caches do, in the process; `exchange` sends it to Redis, and `statistics` reads it there.
+
+To record is one append, from whatever thread, and no round trip; the adding up is done for many at a time. What was
+recorded has a field for each number, `cache.what`, so that to merge seconds, processes or minutes is to add.
+"""
 
 from __future__ import annotations
 
 import threading
-import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias
+from collections.abc import Iterable
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-import msgspec
-
-from cache_layer.keys import Keys
-from cache_layer.scripts import STATS_FLUSH
-from cache_layer.steps import Batch, Call, Command, Steps, ask
+from cache_layer.histograms import bucket_of
+from cache_layer.steps import Batch, Call, Command, Load
 
 Event: TypeAlias = Literal[
     "hit",
@@ -40,85 +40,114 @@ Of the talk buffer: `push` and `bypass` are the messages, `turn` and `redelivere
 that came from the memory of a process because Redis was away.
 """
 
-KEPT = timedelta(hours=25)
 CHANGED = "changed"
 """The channel on which topics of what has changed are announced."""
 
+T = TypeVar("T")
 
-class Counts:
-    """Counts of one process since the last flush. Safe to use from any thread; one append a count."""
 
-    FOLD_AT = 10_000
+class _Tally(ABC, Generic[T]):
+    """Numbers of one process. Safe to use from any thread."""
+
+    FOLD_AT = 1_000
+    """So few that whoever adds them up, on an event loop perhaps, is held up by less than a millisecond."""
 
     def __init__(self) -> None:
-        self._events: deque[str] = deque()
-        self._folded: Counter[str] = Counter()
+        self._fresh: deque[T] = deque()
         self._folding = threading.Lock()
+        self._untaken: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
 
-    def add(self, cache: str, event: Event) -> None:
-        self._events.append(f"{cache}.{event}")
-        if len(self._events) > self.FOLD_AT:
+    def take(self) -> Counter[str]:
+        """What was recorded since the last time, by field."""
+        with self._folding:
+            self._fold()
+            taken, self._untaken = self._untaken, Counter()
+            self._taken.update(taken)
+        return taken
+
+    def totals(self) -> Counter[str]:
+        """What was recorded since the process began, taken or not."""
+        with self._folding:
+            self._fold()
+            return self._taken + self._untaken
+
+    def _record(self, item: T) -> None:
+        self._fresh.append(item)
+        if len(self._fresh) > self.FOLD_AT:
             with self._folding:
                 self._fold()
 
-    def take(self) -> Counter[str]:
-        """All counts so far, as `cache.event` to number; they start again from nothing."""
-        with self._folding:
-            self._fold()
-            taken, self._folded = self._folded, Counter()
-        return taken
-
     def _fold(self) -> None:
         """Under the lock: two threads that add to one number lose one of the two."""
-        while True:
-            try:
-                self._folded[self._events.popleft()] += 1
-            except IndexError:
-                return
+        fresh = self._fresh
+        items = [fresh.popleft() for _ in range(len(fresh))]  # nobody else takes any out
+        if items:
+            self._add_up(items)
+
+    @abstractmethod
+    def _add_up(self, items: Iterable[T]) -> None:
+        """Add them to `_untaken`."""
 
 
-class MinuteStats(msgspec.Struct, frozen=True):
-    """What all processes together counted in one minute: for each cache, each event's number."""
+class Counts(_Tally[str]):
+    """How often what has happened: fields are `cache.event`."""
 
-    minute: datetime
-    counts: Mapping[str, Mapping[str, int]]
+    def add(self, cache: str, event: Event) -> None:
+        self._record(f"{cache}.{event}")
 
-
-class Stats:
-    """The counts in Redis: one hash a minute."""
-
-    def __init__(self, keys: Keys) -> None:
-        self._keys = keys
-
-    def flush(self, counts: Mapping[str, int]) -> Steps[None]:
-        pairs = [part for field, count in counts.items() for part in (field, count)]
-        yield Call(
-            STATS_FLUSH,
-            (self._key(int(time.time() // 60)),),
-            (int(KEPT.total_seconds()), self._keys.plain(CHANGED), "caches", *pairs),
-        )
-
-    def read(self, minutes: int) -> Steps[Sequence[MinuteStats]]:
-        """The last `minutes` minutes, oldest first, the running one last; minutes without counts are empty."""
-        now = int(time.time() // 60)
-        wanted = range(now - minutes + 1, now + 1)
-        return (
-            yield from ask(
-                Batch(tuple(Command(("HGETALL", self._key(minute))) for minute in wanted)),
-                lambda replies: [
-                    MinuteStats(datetime.fromtimestamp(minute * 60, UTC), _by_cache(reply))
-                    for minute, reply in zip(wanted, replies, strict=True)
-                ],
-            )
-        )
-
-    def _key(self, minute: int) -> str:
-        return self._keys.of("stats", minute)
+    def _add_up(self, items: Iterable[str]) -> None:
+        self._untaken.update(items)
 
 
-def _by_cache(reply: Mapping[bytes, bytes]) -> Mapping[str, Mapping[str, int]]:
-    caches: dict[str, dict[str, int]] = {}
-    for field, count in reply.items():
-        cache, _, event = field.decode().partition(".")
-        caches.setdefault(cache, {})[event] = int(count)
-    return caches
+class Measures(_Tally[tuple[str, str, float, int, int]]):
+    """How long Redis and the source took, in the buckets of `histograms`, and how many bytes went there and came back.
+
+    Fields: `cache.redis_us.7` for the number in bucket 7, `cache.redis_us.sum`; the same of `load_us`; and
+    `cache.bytes_read`, `cache.bytes_written`.
+    """
+
+    def redis(self, step: Command | Call | Batch, reply: Any, took_s: float) -> None:
+        """A round trip on behalf of a cache, or of several; `reply` is None where there was none.
+
+        Bytes are those of values, in both directions; keys, words and numbers are not counted.
+        """
+        if isinstance(step, Batch):
+            for one, its in zip(step.steps, reply or [None] * len(step.steps), strict=True):
+                self.redis(one, its, took_s)
+        elif step.cache:
+            written = 0
+            for argument in step.args:
+                if type(argument) is bytes:
+                    written += len(argument)
+            self._record((step.cache, "redis_us", took_s, _size(reply), written))
+
+    def load(self, step: Load, took_s: float) -> None:
+        """A load, whatever came of it."""
+        if step.cache:
+            self._record((step.cache, "load_us", took_s, 0, 0))
+
+    def _add_up(self, items: Iterable[tuple[str, str, float, int, int]]) -> None:
+        buckets: dict[tuple[str, str, int], int] = {}
+        sums: dict[tuple[str, str], tuple[float, int, int]] = {}
+        for cache, what, took_s, read, written in items:
+            us = took_s * 1e6
+            bucket = (cache, what, bucket_of(us))
+            buckets[bucket] = buckets.get(bucket, 0) + 1
+            us_so_far, read_so_far, written_so_far = sums.get((cache, what), (0.0, 0, 0))
+            sums[cache, what] = us_so_far + us, read_so_far + read, written_so_far + written
+        for (cache, what, number), count in buckets.items():
+            self._untaken[f"{cache}.{what}.{number}"] += count
+        for (cache, what), (us, read, written) in sums.items():
+            self._untaken[f"{cache}.{what}.sum"] += round(us)
+            if read:
+                self._untaken[f"{cache}.bytes_read"] += read
+            if written:
+                self._untaken[f"{cache}.bytes_written"] += written
+
+
+def _size(reply: Any) -> int:
+    """Bytes of the values in a reply."""
+    if type(reply) is bytes:
+        return len(reply)
+    return sum(map(_size, reply)) if type(reply) is list else 0

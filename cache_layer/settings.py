@@ -53,6 +53,9 @@ DEBOUNCE_SECONDS: Mapping[str, tuple[float, float, float]] = {
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
+PACKAGE_VERSION = "0.1.0"
+"""As in pyproject.toml, for where no deployment says which one it is."""
+
 
 class Reader:
     """Reads variables one by one and explains the first that is wrong.
@@ -146,6 +149,7 @@ class Settings:
         off: the caches that are switched off by a variable.
         hash_secret: keys the hashes that stand in for people; empty only outside production.
         encryption_keys: `(id, key of 32 bytes)`; the first seals, all open. Empty only outside production.
+        version: of the release that runs, as instances are listed.
     """
 
     redis_url: str = field(default="", repr=False)  # it may hold a password
@@ -161,6 +165,7 @@ class Settings:
     hash_secret: bytes = field(default=b"", repr=False)
     encryption_keys: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     debounce: Debounce = Debounce()
+    version: str = PACKAGE_VERSION
 
     def is_on(self, cache: str) -> bool:
         """Whether this cache may use Redis at all."""
@@ -210,6 +215,7 @@ class Settings:
             hash_secret=_secret(read, "POMNI_HASH_SECRET"),
             encryption_keys=_encryption_keys(read, "CACHE_ENCRYPTION_KEYS"),
             debounce=_debounce(read),
+            version=_version(read),
         )
         if read.text("POMNI_ENV") == "production":
             made.require_secrets()
@@ -276,6 +282,14 @@ def _from_base64(value: str) -> bytes:
         return base64.b64decode(value, validate=True)
     except ValueError:  # binascii.Error is one; letters beyond ASCII raise another
         return b""
+
+
+def _version(read: Reader) -> str:
+    """`POMNI_VERSION`, or the commit that Render has deployed, short."""
+    given = read.text("POMNI_VERSION")
+    if given and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,31}", given) is None:
+        raise SettingsError("POMNI_VERSION", given, "1 to 32 letters, digits and . _ + -")
+    return given or read.text("RENDER_GIT_COMMIT")[:8] or PACKAGE_VERSION
 
 
 def _debounce(read: Reader) -> Debounce:

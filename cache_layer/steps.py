@@ -21,9 +21,14 @@ Argument: TypeAlias = str | bytes | int | float
 
 
 class Command(msgspec.Struct, frozen=True, gc=False):
-    """One Redis command; the reply is sent back."""
+    """One Redis command; the reply is sent back.
+
+    Attributes:
+        cache: on whose behalf, for the statistics.
+    """
 
     args: tuple[Argument, ...]
+    cache: str = ""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -73,9 +78,13 @@ class Load(msgspec.Struct, frozen=True):
     """Ask the caller's loader; its answer is sent back and its exception thrown in.
 
     The loader is called by the runner, never inside a generator, so that it may be a coroutine function.
+
+    Attributes:
+        cache: on whose behalf, for the statistics.
     """
 
     lease: Lease | None = None
+    cache: str = ""
 
 
 Step: TypeAlias = Command | Call | Batch | Pause | Load

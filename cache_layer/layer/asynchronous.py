@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from types import TracebackType
 
 from cache_layer.breaker import CircuitState
+from cache_layer.exchange import EXCHANGE_EVERY_S
 from cache_layer.layer.access_state import AsyncAccessState
-from cache_layer.layer.definitions import FLUSH_EVERY_S, Definitions, Forgotten, Ping
+from cache_layer.layer.definitions import Definitions, Forgotten, Ping
 from cache_layer.layer.history import AsyncHistory
 from cache_layer.layer.hold_asynchronous import AsyncHold
 from cache_layer.layer.identity import AsyncIdentity
 from cache_layer.layer.jobs import AsyncJobs
 from cache_layer.layer.locks import AsyncLocks
 from cache_layer.layer.rag import AsyncRag
+from cache_layer.layer.statistics import AsyncStats
+from cache_layer.layer.switches import AsyncSwitches
 from cache_layer.layer.talk import TalkBuffer
 from cache_layer.layer.turn import Sources, TurnContext, TurnContexts
-from cache_layer.metrics import MinuteStats
 from cache_layer.runners import AsyncRunner
 from cache_layer.settings import Settings
 
@@ -40,7 +42,7 @@ class CacheLayer:
         self._definitions = Definitions(settings, role)
         self._runner = AsyncRunner(settings)
         self._closing = asyncio.Event()
-        self._flushing: asyncio.Task[None] | None = None
+        self._exchanging: asyncio.Task[None] | None = None
         self.access_state = AsyncAccessState(self._definitions.access_state, self._runner)
         self.identity = AsyncIdentity(self._definitions.identity, self._runner, settings.hash_secret)
         self.history = AsyncHistory(self._definitions.history, self._runner)
@@ -49,6 +51,9 @@ class CacheLayer:
         self.jobs = AsyncJobs(self._definitions.jobs, self._runner)
         self.talk = TalkBuffer(self._definitions, self._runner)
         self.locks = AsyncLocks(self._definitions.locks, self._runner, role, self._definitions.announce)
+        self.stats = AsyncStats(self._definitions.exchange, self._runner)
+        self.switches = AsyncSwitches(self._definitions.exchange.board, self._runner)
+        self._runner.measures = self._definitions.exchange.measures
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, role: str = "bot") -> CacheLayer:
@@ -62,21 +67,22 @@ class CacheLayer:
         return self._runner.circuit
 
     async def start(self) -> Ping:
-        """Ping Redis, log the result, and begin to flush statistics."""
+        """Ping Redis, log the result, and begin to exchange with it: statistics, presence, switches."""
         ping = await self.ping()
         self._definitions.log_start(ping)
         if not ping.ok and self._definitions.settings.redis_url:
             self._runner.give_up(ping.reason)
-        self._flushing = asyncio.create_task(self._flush_until_closing())
+        await self._exchange()
+        self._exchanging = asyncio.create_task(self._exchange_until_closing())
         return ping
 
     async def close(self) -> None:
-        """Hand out no more turns, give back those in work, flush what was counted and close the connections."""
+        """Hand out no more turns, give back those in work, send what was counted and close the connections."""
         await self.talk.close()
         self._closing.set()
-        if self._flushing is not None:
-            await self._flushing  # not cancelled: what it is just sending would be lost, or counted twice
-        await self._runner.run(self._definitions.flush())
+        if self._exchanging is not None:
+            await self._exchanging  # not cancelled: two exchanges at a time would be one too many
+        await self._runner.run(self._definitions.exchange.farewell())
         await self._runner.close()
 
     async def __aenter__(self) -> CacheLayer:
@@ -150,15 +156,13 @@ class CacheLayer:
         """Say that something has changed, to whoever shows it. Never raises."""
         await self._runner.run(self._definitions.announce(topic))
 
-    async def read_stats(self, minutes: int = 15) -> Sequence[MinuteStats]:
-        """Raises:
-        Unavailable: Redis is away.
-        """
-        return await self._runner.run(self._definitions.stats.read(minutes))
+    async def _exchange(self) -> None:
+        await self._runner.run(self._definitions.exchange.once(self.circuit))
 
-    async def _flush_until_closing(self) -> None:
-        while not self._closing.is_set():
+    async def _exchange_until_closing(self) -> None:
+        while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), FLUSH_EVERY_S)
-            await self._runner.run(self._definitions.flush())
+                await asyncio.wait_for(self._closing.wait(), EXCHANGE_EVERY_S)
+                return
+            await self._exchange()
             self._runner.settle()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
@@ -17,8 +16,9 @@ from cache_layer.catalogue.rag import Rag
 from cache_layer.catalogue.recent_history import recent_history
 from cache_layer.catalogue.talkbuf import TurnIds, talkbuf
 from cache_layer.errors import Unavailable
+from cache_layer.exchange import Exchange
 from cache_layer.keys import Keys
-from cache_layer.metrics import CHANGED, Counts, Stats
+from cache_layer.metrics import CHANGED
 from cache_layer.person import NOSTORE_FOR
 from cache_layer.scripts import FORGET
 from cache_layer.sealing import Sealer
@@ -27,9 +27,6 @@ from cache_layer.steps import Call, Command, Steps, ask
 from cache_layer.switches import Switches
 
 log = logging.getLogger("cache_layer")
-
-FLUSH_EVERY_S = 1.0
-LOG_EVERY_S = 60.0
 
 
 class Ping(msgspec.Struct, frozen=True):
@@ -82,10 +79,10 @@ class Definitions:
         self.settings = settings
         self.role = role
         self.keys = Keys(settings.key_prefix)
-        self.counts = Counts()
         self.switches = Switches(settings)
+        self.exchange = Exchange(self.keys, settings, role, self.switches)
+        self.counts = self.exchange.counts
         self.sealer = Sealer(settings.encryption_keys)
-        self.stats = Stats(self.keys)
         self.access_state = access_state(self.keys, self.counts, settings, self.switches)
         self.identity = identity(self.keys, self.counts, settings, self.switches)
         self.history = recent_history(self.keys, self.counts, settings, self.switches, self.sealer)
@@ -94,9 +91,6 @@ class Definitions:
         self.locks = locks(self.keys, settings, self.switches)
         self.turn_ids = TurnIds(settings)
         self.talkbuf = talkbuf(self.keys, self.counts, settings, self.sealer, self.turn_ids)
-        self._unlogged: Counter[str] = Counter()
-        self._unflushed: Counter[str] = Counter()
-        self._log_due = time.monotonic() + LOG_EVERY_S
 
     def ping(self) -> Steps[Ping]:
         try:
@@ -136,20 +130,6 @@ class Definitions:
         except Unavailable:
             log.debug("not announced: redis is away")
 
-    def flush(self) -> Steps[None]:
-        """Add what was counted since the last time to Redis, or keep it for the next time; log it once a minute."""
-        fresh = self.counts.take()
-        self._unlogged.update(fresh)
-        due, self._unflushed = self._unflushed + fresh, Counter()
-        if due and self.settings.redis_url:
-            try:
-                yield from self.stats.flush(due)
-            except Unavailable:
-                self._unflushed.update(due)
-        if self._unlogged and time.monotonic() >= self._log_due:
-            self._log_due = time.monotonic() + LOG_EVERY_S
-            self._log_counts()
-
     def log_start(self, ping: Ping) -> None:
         if ping.ok:
             log.info("redis ping ok role=%s latency_ms=%.1f server=%s", self.role, ping.latency_ms, ping.version)
@@ -160,12 +140,3 @@ class Definitions:
             log.error("REDIS_URL names %s: set REDIS_CLUSTER=%s", is_cluster, "on" if ping.cluster else "off")
         if self.settings.off:
             log.info("caches switched off: %s", " ".join(sorted(self.settings.off)))
-
-    def _log_counts(self) -> None:
-        by_cache: dict[str, list[str]] = {}
-        for field, number in sorted(self._unlogged.items()):
-            cache, _, event = field.partition(".")
-            by_cache.setdefault(cache, []).append(f"{event}={number}")
-        for cache, parts in by_cache.items():
-            log.info("cache counts cache=%s %s", cache, " ".join(parts))
-        self._unlogged.clear()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from cache_layer.breaker import CircuitState
+from cache_layer.exchange import EXCHANGE_EVERY_S
 from cache_layer.layer.access_state import SyncAccessState
-from cache_layer.layer.definitions import FLUSH_EVERY_S, Definitions, Forgotten, Ping
+from cache_layer.layer.definitions import Definitions, Forgotten, Ping
 from cache_layer.layer.history import SyncHistory
 from cache_layer.layer.hold_threaded import SyncHold
 from cache_layer.layer.identity import SyncIdentity
@@ -14,6 +15,7 @@ from cache_layer.layer.jobs import SyncJobs
 from cache_layer.layer.locks import SyncLocks
 from cache_layer.layer.rag import SyncRag
 from cache_layer.layer.statistics import SyncStats
+from cache_layer.layer.switches import SyncSwitches
 from cache_layer.runners import SyncClient, SyncRunner
 from cache_layer.settings import Settings
 
@@ -34,7 +36,9 @@ class SyncCacheLayer:
         self.rag = SyncRag(self._definitions.rag, self._runner)
         self.jobs = SyncJobs(self._definitions.jobs, self._runner)
         self.locks = SyncLocks(self._definitions.locks, self._runner, role, self._definitions.announce)
-        self.stats = SyncStats(self._definitions.stats, self._runner)
+        self.stats = SyncStats(self._definitions.exchange, self._runner)
+        self.switches = SyncSwitches(self._definitions.exchange.board, self._runner)
+        self._runner.measures = self._definitions.exchange.measures
 
     @property
     def settings(self) -> Settings:
@@ -50,18 +54,18 @@ class SyncCacheLayer:
         return self._runner.url
 
     def start(self) -> Ping:
-        """Ping Redis, log the result, and begin to flush statistics."""
+        """Ping Redis, log the result, and begin to exchange with it: statistics, presence, switches."""
         ping = self.ping()
         self._definitions.log_start(ping)
         if not ping.ok and self._definitions.settings.redis_url:
             self._runner.give_up(ping.reason)
-        self._runner.heart.after(FLUSH_EVERY_S, self._flush_and_again)
+        self._exchange_and_again()
         return ping
 
     def close(self) -> None:
-        """Flush what was counted and end the background thread. The client is its owner's to close."""
+        """Send what was counted and end the background thread. The client is its owner's to close."""
         self._runner.close()
-        self._runner.run(self._definitions.flush())
+        self._runner.run(self._definitions.exchange.farewell())
         self._runner.disconnect()
 
     def ping(self) -> Ping:
@@ -98,9 +102,9 @@ class SyncCacheLayer:
         """Say that something has changed, to whoever shows it. Never raises."""
         self._runner.run(self._definitions.announce(topic))
 
-    def _flush_and_again(self) -> None:
+    def _exchange_and_again(self) -> None:
         try:
-            self._runner.run(self._definitions.flush())
+            self._runner.run(self._definitions.exchange.once(self.circuit))
             self._runner.settle()
         finally:
-            self._runner.heart.after(FLUSH_EVERY_S, self._flush_and_again)
+            self._runner.heart.after(EXCHANGE_EVERY_S, self._exchange_and_again)

@@ -81,7 +81,11 @@ class AsyncRunner(Circuit[Connections]):
             reply, error = None, None
             try:
                 if isinstance(step, Load):
-                    reply = await self._load(step, load)
+                    began = time.monotonic()
+                    try:
+                        reply = await self._load(step, load)
+                    finally:
+                        self.measures.load(step, time.monotonic() - began)
                 elif isinstance(step, Pause):
                     await asyncio.sleep(step.seconds)
                 else:
@@ -211,6 +215,7 @@ class AsyncRunner(Circuit[Connections]):
                 self._in_doubt(step)
                 raise Unavailable("busy") from None
             self._failed(step, error, sent_at, asked[0])
+        self.measures.redis(step, reply, time.monotonic() - sent_at)
         self._done(step, asked[0])
         return reply
 

@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 
 from cache_layer.breaker import CircuitState
 from cache_layer.errors import Unavailable
+from cache_layer.metrics import Measures
 from cache_layer.runners.reasons import reason_of
 from cache_layer.runners.routes import Cluster, Node, Routes
 from cache_layer.steps import Batch, Call, Command
@@ -35,6 +36,7 @@ class Circuit(ABC, Generic[L]):
 
     def __init__(self, routes: Routes[L] | None) -> None:
         self._routes = routes
+        self.measures = Measures()
         self._doubts: deque[Call] = deque(maxlen=DOUBTS_AT_MOST)
         self._owed: dict[str, dict[str, Call]] = {}
         """By the first of their keys, then by script: a read of that key is refused until it is done."""
@@ -156,6 +158,7 @@ class Circuit(ABC, Generic[L]):
 
         An error reply is an answer: quick, and no reason to stop asking (a full or read-only Redis still serves hits).
         """
+        self.measures.redis(step, None, time.monotonic() - began)
         if isinstance(error, Unavailable):  # the node that it was sent on to may not be asked
             self._not_done(step)
             raise error

@@ -76,7 +76,11 @@ class SyncRunner(Circuit[Client]):
             reply, error = None, None
             try:
                 if isinstance(step, Load):
-                    reply = self._load(step, load)
+                    began = time.monotonic()
+                    try:
+                        reply = self._load(step, load)
+                    finally:
+                        self.measures.load(step, time.monotonic() - began)
                 elif isinstance(step, Pause):
                     time.sleep(step.seconds)
                 else:
@@ -175,6 +179,7 @@ class SyncRunner(Circuit[Client]):
             reply = self._send(step, asked)
         except Exception as error:  # noqa: BLE001  whatever a confused client raises is Redis being away
             self._failed(step, error, began, asked[0])
+        self.measures.redis(step, reply, time.monotonic() - began)
         self._done(step, asked[0])
         return reply
 

@@ -49,10 +49,16 @@ class Mirror(Generic[T]):
         return self._keys.of(self.name, subject)
 
     def put(self, subject: int | str, value: T) -> Steps[bool]:
-        """Store it unless something newer is there. False as well when Redis cannot be reached."""
-        if not self._switch.on:
-            return False
+        """Store it unless something newer is there. False as well when Redis cannot be reached.
+
+        While the cache is switched off by hand what is there is dropped: it would be old when it is switched on again,
+        and of a row that has come to rest nobody would put anything newer.
+        """
         key = self.key(subject)
+        if not self._switch.on:
+            if self._switch.allowed:
+                yield from self._drop(key)
+            return False
         data = self._codec.encode(key, subject, value, stored_ms=int(time.time() * 1000))
         try:
             stored = yield Call(MIRROR_PUT, (key,), (self._revision(value), data, self._ttl_ms), self.name)
@@ -69,7 +75,7 @@ class Mirror(Generic[T]):
         if self._switch.on:
             try:
                 entry = yield from ask(
-                    Command(("HGET", key, "data")),
+                    Command(("HGET", key, "data"), self.name),
                     lambda raw: None if raw is None else self._codec.decode(key, subject, raw),
                 )
             except EntryRejected:
@@ -85,7 +91,7 @@ class Mirror(Generic[T]):
                     return entry.value
                 self._count("miss")
         try:
-            loaded: T | None = yield Load()
+            loaded: T | None = yield Load(cache=self.name)
         except Exception:
             self._count("load_error")
             raise
@@ -93,6 +99,12 @@ class Mirror(Generic[T]):
         if loaded is not None and reached:  # else the caller would wait for a hung Redis twice
             yield from self.put(subject, loaded)
         return loaded
+
+    def _drop(self, key: str) -> Steps[None]:
+        try:
+            yield Command(("DEL", key), self.name)
+        except Unavailable:
+            self._count("error")
 
     def _count(self, event: Event) -> None:
         self._counts.add(self.name, event)

@@ -323,7 +323,7 @@ class Value(Generic[T]):
 
     def _load(self, lease: Lease | None) -> Steps[T]:
         try:
-            value: T = yield Load(lease)
+            value: T = yield Load(lease, self.name)
         except Exception:
             self._count("load_error")
             if lease is not None:

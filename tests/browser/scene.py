@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from cache_layer import Holder
 from cache_layer.keys import Keys
-from cache_layer.metrics import Stats
+from cache_layer.statistics import Stats
 from pomni_admin.audit import acts
 from pomni_admin.audit.vocabulary import Act, Reason
 from pomni_admin.cache import handle_of, layer
@@ -141,4 +141,4 @@ def _count(redis_url: str) -> None:
                     "summaries_job.load": int(place in {2, 9}),
                 }
             )
-            client.hset(stats._key(this - len(shape) + 1 + place), mapping={k: v for k, v in counts.items() if v})
+            client.hset(stats.key(this - len(shape) + 1 + place), mapping={k: v for k, v in counts.items() if v})

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-import cache_layer.layer.definitions
+import cache_layer.counts_log
 from cache_layer import CacheLayer, MinuteStats, Settings, SyncCacheLayer
 from cache_layer.metrics import Counts
 from pomni_admin.demo.servers import Valkey
@@ -88,7 +88,7 @@ async def test_all_caches_are_flushed_together_and_announced(
         "summaries_job.miss": 1,
         "summaries_job.load": 1,
     }
-    assert total(await cache.read_stats(2)) == total(sync_cache.stats.read(2))
+    assert total(await cache.stats.read(2)) == total(sync_cache.stats.read(2))
 
 
 def _next_topic(listener: redis.client.PubSub) -> object:
@@ -148,7 +148,7 @@ async def test_what_was_counted_without_redis_is_flushed_when_it_is_back(own_val
         await calls.until_closed()
     async with reader("async", Settings(redis_url=own_valkey.url)) as again:
         assert isinstance(again, AsyncReader)
-        assert total(await again.layer.read_stats(2))["access_state.fallback"] == 10
+        assert total(await again.layer.stats.read(2))["access_state.fallback"] == 10
 
 
 @BOTH
@@ -168,7 +168,7 @@ def test_counts_are_logged_without_a_person_also_without_redis(
     redis_is_there: bool,
 ) -> None:
     """SPEC 7: hits, misses and the fall-back on the database are in the log, once a minute."""
-    monkeypatch.setattr(cache_layer.layer.definitions, "LOG_EVERY_S", 0.0)
+    monkeypatch.setattr(cache_layer.counts_log, "LOG_EVERY_S", 0.0)
     if not redis_is_there:
         own_valkey.kill()
     with caplog.at_level(logging.INFO, "cache_layer"):

@@ -114,7 +114,7 @@ async def others(calls: Reader) -> list[BaseException | None]:
         return [
             await caught(layer.locks.acquire("x", token="a", holder=Holder.here("test"))),
             await caught(layer.locks.held()),
-            await caught(layer.read_stats()),
+            await caught(layer.stats.read()),
         ]
     layer.access_state.peek(ALISA)
     layer.announce("jobs")

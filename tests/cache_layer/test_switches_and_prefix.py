@@ -15,34 +15,59 @@ from tests.cache_layer.test_mirror import snapshot
 ALISA = 42
 
 
-def commands_so_far(client: redis.Redis) -> int:
-    """Calls of commands that touch data, scripts among them."""
-    stats = client.info("commandstats")
-    quiet = {"cmdstat_info", "cmdstat_ping", "cmdstat_hello", "cmdstat_auth", "cmdstat_select"}
-    return sum(
-        stat["calls"] for name, stat in stats.items() if name not in quiet and not name.startswith("cmdstat_client")
-    )
+class Watched:
+    """Every command that Redis is given between entering and leaving, those within scripts too."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._commands: list[str] = []
+
+    def __enter__(self) -> Watched:
+        self._monitor = self._client.monitor().__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.echo("the end")
+        for seen in self._monitor.listen():
+            if seen["command"].lower() == "echo the end":
+                break
+            self._commands.append(seen["command"])
+        self._monitor.__exit__(None, None, None)
+
+    def about(self, cache: str) -> list[str]:
+        return [command for command in self._commands if f" {cache}:{{" in command]
 
 
 @BOTH
 async def test_a_cache_that_is_off_leaves_redis_alone(valkey: Valkey, redis_client: redis.Redis, kind: Kind) -> None:
     async with reader(kind, Settings(redis_url=valkey.url, off=frozenset({"access_state"}))) as calls:
-        before = commands_so_far(redis_client)
-        for _ in range(3):
-            assert await calls.plan(ALISA) == str(ALISA)
+        with Watched(redis_client) as watched:
+            for _ in range(3):
+                assert await calls.plan(ALISA) == str(ALISA)
         assert calls.loads == 3
-        assert commands_so_far(redis_client) == before
+        assert watched.about("access_state") == []
         assert calls.counts.take() == {}
+
+
+@BOTH
+async def test_a_cache_that_is_on_is_seen_by_the_same_watch(
+    valkey: Valkey, redis_client: redis.Redis, kind: Kind
+) -> None:
+    """The control of the test above."""
+    async with reader(kind, Settings(redis_url=valkey.url)) as calls:
+        with Watched(redis_client) as watched:
+            await calls.plan(ALISA)
+        assert watched.about("access_state")
 
 
 def test_the_mirror_of_jobs_has_its_own_switch(
     valkey: Valkey, redis_client: redis.Redis, make_sync: Callable[..., SyncCacheLayer]
 ) -> None:
     layer = make_sync(Settings(redis_url=valkey.url, off=frozenset({"summaries_job"})))
-    before = commands_so_far(redis_client)
-    assert not layer.jobs.put(snapshot("j"))
-    assert layer.jobs.get("j", load=snapshot) == snapshot("j")
-    assert commands_so_far(redis_client) == before
+    with Watched(redis_client) as watched:
+        assert not layer.jobs.put(snapshot("j"))
+        assert layer.jobs.get("j", load=snapshot) == snapshot("j")
+    assert watched.about("summaries_job") == []
     layer.access_state.get(ALISA, load=lambda _: granted())
     assert redis_client.keys("access_state*") == [b"access_state:{42}"]
 
@@ -66,6 +91,9 @@ async def test_a_prefix_is_put_before_every_key_and_channel(
 ) -> None:
     async with reader(kind, Settings(redis_url=valkey.url, key_prefix="staging:")) as calls:
         await calls.plan(ALISA)
-    names = sorted(str(key) for key in redis_client.keys("*"))
-    assert names[0] == "b'staging:access_state:{42}'"
-    assert all(name.startswith("b'staging:stats:{") for name in names[1:])
+    names = {key.decode() for key in redis_client.keys("*") if isinstance(key, bytes)}
+    assert "staging:access_state:{42}" in names
+    assert {name.partition("{")[0] for name in names if name != "staging:access_state:{42}"} <= {
+        "staging:stats:",
+        "staging:instances:",
+    }

@@ -46,7 +46,7 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No statistics are sent meanwhile, which would be counted as well."""
-    monkeypatch.setattr("cache_layer.layer.asynchronous.FLUSH_EVERY_S", 3600.0)
+    monkeypatch.setattr("cache_layer.layer.asynchronous.EXCHANGE_EVERY_S", 3600.0)
 
 
 async def test_warm_it_is_one_round_trip_and_asks_the_source_nothing(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import assert_type
 
 from cache_layer import (
     AccessState,
     CacheLayer,
+    CacheStats,
+    CacheSwitch,
     Grant,
     HeldLock,
     Holder,
+    Instance,
     Invalidated,
     JobSnapshot,
     LockView,
@@ -20,6 +23,7 @@ from cache_layer import (
     Ping,
     Settings,
     SyncCacheLayer,
+    Turned,
     Waiter,
 )
 from cache_layer.breaker import CircuitState
@@ -48,7 +52,10 @@ async def in_the_bot(cache: CacheLayer, state: AccessState, snapshot: JobSnapsho
     assert_type(grant, Grant)
     assert_type(await cache.locks.held(), Sequence[LockView])
     assert_type(await cache.locks.release(grant), bool)
-    assert_type(await cache.read_stats(), Sequence[MinuteStats])
+    assert_type(await cache.stats.read(), Sequence[MinuteStats])
+    assert_type(await cache.stats.instances(), Sequence[Instance])
+    assert_type(await cache.switches.turn("rag", False, by="command", reason="other"), Turned)
+    assert_type(await cache.switches.list(), Sequence[CacheSwitch])
     assert_type(await cache.ping(), Ping)
     assert_type(cache.circuit, CircuitState)
 
@@ -66,6 +73,9 @@ def on_the_site(cache: SyncCacheLayer, state: AccessState, snapshot: JobSnapshot
     assert_type(cache.jobs.get("j", load=lambda job_id: None), JobSnapshot | None)
     assert_type(cache.locks.acquire("x", token="t", fence=7, holder=Holder.here("worker", job="j")).fence, int)
     assert_type(cache.stats.read(15), Sequence[MinuteStats])
+    assert_type(cache.stats.read(15, instance="x")[0].caches["rag"].redis.quantile_us(0.99), float | None)
+    assert_type(cache.stats.own(), Mapping[str, CacheStats])
+    assert_type(cache.switches.turn("rag", True, by="command", reason="other").switch.on, bool)
     state.has_access = True  # type: ignore[misc]
 
 

@@ -110,9 +110,7 @@ class Cluster:
         """The master that has this key, as the first that answers says."""
         slot = key_slot(key.encode())
         port = next(
-            port
-            for first, last, (_, port, *_), *_ in self._anybody().ask("CLUSTER", "SLOTS")
-            if first <= slot <= last
+            port for first, last, (_, port, *_), *_ in self._anybody().ask("CLUSTER", "SLOTS") if first <= slot <= last
         )
         return next(member for member in self.members if member.port == port)
 

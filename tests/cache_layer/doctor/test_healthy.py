@@ -81,7 +81,7 @@ async def test_all_that_it_writes_is_under_the_prefix(settings: Settings, redis_
 async def test_it_stays_out_of_the_figures_of_the_site(settings: Settings) -> None:
     await examine(settings, "production")
     async with CacheLayer(settings) as site:
-        assert all(not minute.counts for minute in await site.read_stats())
+        assert all(not minute.counts for minute in await site.stats.read())
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -16,10 +17,16 @@ from cache_layer import CacheLayer, Grant, Holder, LockHeld, LockLost, LockUnava
 from cache_layer.shapes.lock import SILENCE
 from pomni_admin.demo.servers import Valkey
 from tests.cache_layer.conftest import sync_client
+from tests.cache_layer.hasty import patient
 
 NAME = "summaries_daily"
 KEY = "locks:{summaries_daily}"
 HERE = Holder("worker", "host-1", 4711, "job-1")
+
+
+@pytest.fixture
+def settings(valkey: Valkey) -> Settings:
+    return patient(valkey.url)
 
 
 def silence(client: redis.Redis, seconds: float) -> None:
@@ -255,7 +262,7 @@ def test_in_any_order_fences_only_grow_and_one_holds(valkey: Valkey) -> None:
     machine = type("ContestHere", (Contest,), {"url": valkey.url})
     run_state_machine_as_test(
         machine,
-        settings=settings(
+        settings=hypothesis_settings(
             max_examples=25,
             stateful_step_count=20,
             deadline=None,

@@ -10,10 +10,15 @@ import redis
 
 from cache_layer import CacheLayer, LockLost, Settings
 from pomni_admin.demo.servers import Valkey
-from tests.cache_layer.hasty import forever, until
+from tests.cache_layer.hasty import forever, patient, until
 
 NAME = "summaries_daily"
 KEY = "locks:{summaries_daily}"
+
+
+@pytest.fixture
+def settings(valkey: Valkey) -> Settings:
+    return patient(valkey.url)
 
 
 async def held_by_a_task(layer: CacheLayer) -> asyncio.Task[None]:

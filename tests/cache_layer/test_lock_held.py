@@ -13,13 +13,18 @@ from datetime import timedelta
 import pytest
 import redis
 
-from cache_layer import CacheLayer, Holder, LockHeld, LockLost, LockUnavailable
+from cache_layer import CacheLayer, Holder, LockHeld, LockLost, LockUnavailable, Settings
 from pomni_admin.demo.servers import Valkey
-from tests.cache_layer.hasty import BEAT_S, SILENCE_S, TRUSTED_S, forever
+from tests.cache_layer.hasty import BEAT_S, SILENCE_S, TRUSTED_S, forever, patient
 
 NAME = "summaries_daily"
 KEY = "locks:{summaries_daily}"
 HERE = Holder("worker", "host-1", 4711)
+
+
+@pytest.fixture
+def settings(valkey: Valkey) -> Settings:
+    return patient(valkey.url)
 
 
 async def take(layer: CacheLayer) -> None:
@@ -170,7 +175,7 @@ async def test_a_body_is_cancelled_before_its_next_step_when_the_loop_was_blocke
         nonlocal steps
         async with quick.lock(NAME):
             asyncio.get_running_loop().call_later(0.01, time.sleep, SILENCE_S)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(SILENCE_S / 2)
             steps += 1
 
     with pytest.raises(LockLost):

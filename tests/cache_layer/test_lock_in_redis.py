@@ -17,12 +17,18 @@ from cache_layer.keys import Keys
 from cache_layer.shapes import Lock
 from cache_layer.steps import Batch, Call, Command, Step, Steps
 from cache_layer.switches import Switches
-from tests.cache_layer.hasty import SILENCE_S, hasty
+from pomni_admin.demo.servers import Valkey
+from tests.cache_layer.hasty import SILENCE_S, hasty, patient
 
 NAME = "summaries_daily"
 KEY = "locks:{summaries_daily}"
 HERE = Holder("worker", "host-1", 4711, "job-1")
 DAY_S = 24 * 3600
+
+
+@pytest.fixture
+def settings(valkey: Valkey) -> Settings:
+    return patient(valkey.url)
 
 
 def test_a_name_stays_in_the_index_for_a_week(sync_cache: SyncCacheLayer, redis_client: redis.Redis) -> None:
@@ -136,7 +142,7 @@ def test_switched_off_while_it_is_held_it_is_renewed_and_given_back(sync_cache: 
 
 
 def test_a_lock_is_not_held_twice_under_a_prefix_and_without(
-    valkey: object, settings: Settings, make_sync: Callable[..., SyncCacheLayer]
+    settings: Settings, make_sync: Callable[..., SyncCacheLayer]
 ) -> None:
     plain = make_sync(settings)
     other = make_sync(Settings(redis_url=settings.redis_url, key_prefix="other:"))

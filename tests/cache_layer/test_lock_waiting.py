@@ -13,12 +13,18 @@ from typing import cast
 import pytest
 import redis
 
-from cache_layer import CacheLayer, Holder, LockHeld, SyncCacheLayer
-from tests.cache_layer.hasty import SILENCE_S
+from cache_layer import CacheLayer, Holder, LockHeld, Settings, SyncCacheLayer
+from pomni_admin.demo.servers import Valkey
+from tests.cache_layer.hasty import SILENCE_S, patient
 
 NAME = "summaries_daily"
 KEY = "locks:{summaries_daily}"
 HERE = Holder("worker", "host-1", 4711)
+
+
+@pytest.fixture
+def settings(valkey: Valkey) -> Settings:
+    return patient(valkey.url)
 
 
 def waits(client: redis.Redis, number: int) -> bool:

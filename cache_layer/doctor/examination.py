@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cache_layer.doctor import configuration, judgement
 from cache_layer.doctor.probes import PROBES, Probe
 from cache_layer.doctor.report import Finding, Report, as_ms, softened
 from cache_layer.doctor.server import NotReached, observe
-from cache_layer.doctor.stage import DoesNotWork, Stage, Timings, open_stage, probe_prefix
+from cache_layer.doctor.stage import ROLE, DoesNotWork, Stage, Timings, open_stage, probe_prefix
 from cache_layer.errors import CacheLayerError
+from cache_layer.layer.definitions import Definitions
+from cache_layer.runners import AsyncRunner
 from cache_layer.settings import CACHES, Settings
 
 SECTION = "Caches"
@@ -24,7 +28,10 @@ async def examine(settings: Settings, environment: str) -> Report:
     anything_on = any(settings.is_on(cache) for cache in CACHES)
     findings += redis if anything_on else softened(redis)
     answers = bool(redis) and not any(finding.name == "ping" and finding.verdict == "fault" for finding in redis)
-    findings += await _caches(settings) if answers and anything_on else _untried(settings)
+    if answers and anything_on:
+        findings += await _caches(settings, await _switched_off(settings))
+    else:
+        findings += _untried(settings)
     return Report(tuple(findings))
 
 
@@ -39,15 +46,31 @@ async def _redis(settings: Settings) -> tuple[Finding, ...]:
 
 def _untried(settings: Settings) -> list[Finding]:
     return [
-        _off(settings, name, cache) or Finding(SECTION, name, "fault", "not tried: see ping")
+        _off(settings.why_off(cache), name) or Finding(SECTION, name, "fault", "not tried: see ping")
         for name, (cache, _) in PROBES.items()
     ]
 
 
-async def _caches(settings: Settings) -> list[Finding]:
+async def _switched_off(settings: Settings) -> Mapping[str, str]:
+    """Which caches somebody has switched off at run time, for all processes, and why."""
+    runner = AsyncRunner(settings)
+    try:
+        switches = await runner.run(Definitions(settings, ROLE).exchange.board.list())
+    finally:
+        await runner.close()
+    return {
+        one.cache: f"switched off at run time since {one.switched_off.since:%Y-%m-%d %H:%M} UTC: "
+        f"{one.switched_off.reason}"
+        for one in switches
+        if one.switched_off is not None
+    }
+
+
+async def _caches(settings: Settings, switched_off: Mapping[str, str]) -> list[Finding]:
     async with open_stage(settings) as stage:
         found = [
-            _off(settings, name, cache) or await _probed(stage, name, cache, probe)
+            _off(settings.why_off(cache) or switched_off.get(cache, ""), name)
+            or await _probed(stage, name, cache, probe)
             for name, (cache, probe) in PROBES.items()
         ]
     if stage.left:
@@ -56,8 +79,7 @@ async def _caches(settings: Settings) -> list[Finding]:
     return found
 
 
-def _off(settings: Settings, name: str, cache: str) -> Finding | None:
-    why = settings.why_off(cache)
+def _off(why: str, name: str) -> Finding | None:
     return Finding(SECTION, name, "off", why) if why else None
 
 

@@ -7,11 +7,11 @@ negative id besides, which no row of `users` has.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from cache_layer.layer.definitions import Definitions
 from cache_layer.person import Identity, Person
 from cache_layer.runners import AsyncRunner
 from cache_layer.settings import Debounce, Settings
-from cache_layer.steps import Batch, Call, Command, Steps, ask
+from cache_layer.steps import Batch, Call, Command, Step, Steps, ask
 
 T = TypeVar("T")
 
@@ -80,6 +80,7 @@ class Stage:
         self._runner = AsyncRunner(self.settings)
         self._began = time.time()
         self._touched: set[str] = set()
+        self._instances: list[str] = []
 
     async def person(self, layer: CacheLayer) -> Person:
         """Nobody, as this instance knows them; somebody whose text may be stored."""
@@ -99,6 +100,16 @@ class Stage:
         """
         step = next(steps)
         steps.close()
+        return self._remember(step)
+
+    async def meet_instances(self) -> None:
+        """Learn under which names the two instances have told of themselves, which they do from their start on."""
+        exchange = self.definitions.exchange
+        self._remember(exchange.instances.renew_call(exchange.presence))
+        with contextlib.suppress(Unavailable):
+            self._instances = [one.presence.id for one in await self.here.stats.instances()]
+
+    def _remember(self, step: Step) -> str:
         calls = step.steps if isinstance(step, Batch) else (step,)
         keys = [key for call in calls if isinstance(call, Call) for key in call.keys]
         self._touched.update(keys)
@@ -117,8 +128,10 @@ class Stage:
 
     async def clean(self) -> None:
         """Remove all that was touched, and the counts of it."""
+        stats = self.definitions.exchange.stats
         minutes = range(int(self._began // 60), int(time.time() // 60) + 1)
-        for key in self._touched.union(self.definitions.keys.of("stats", minute) for minute in minutes):
+        counted = {stats.key(minute, instance) for minute in minutes for instance in ("", *self._instances)}
+        for key in self._touched | counted:
             try:
                 await self._runner.run(ask(Command(("UNLINK", key)), int))
             except Unavailable:
@@ -126,12 +139,13 @@ class Stage:
         await self._runner.close()
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def open_stage(settings: Settings) -> AsyncIterator[Stage]:
     """A stage that is swept at its end, also when its probes are interrupted."""
     made = Stage(settings)
     try:
         async with made.here, made.there:
+            await made.meet_instances()
             yield made
     finally:
         await made.clean()

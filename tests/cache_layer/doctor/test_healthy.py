@@ -120,6 +120,18 @@ async def test_what_is_off_is_said_with_its_reason_and_is_no_error(valkey: Valke
     )
 
 
+async def test_what_was_switched_off_at_run_time_is_said_too(settings: Settings) -> None:
+    async with CacheLayer(settings) as bot:
+        await bot.switches.turn("rag", False, by="olga", reason="stale_answers")
+    report = await examine(settings, "production")
+    assert of(report, "rag, shared").verdict == "off"
+    assert of(report, "rag, shared").says.startswith("switched off at run time since 2")
+    assert of(report, "rag, shared").says.endswith(" UTC: stale_answers")
+    assert "olga" not in report.as_text()
+    assert of(report, "access_state").verdict == "ok"
+    assert report.exit_code == 0
+
+
 async def test_without_redis_everything_is_off_and_that_is_no_error() -> None:
     report = await examine(Settings(**SECRETS), "production")
     assert report.exit_code == 0

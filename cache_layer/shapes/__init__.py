@@ -4,8 +4,9 @@ from cache_layer.shapes.held_lock import Grant, HeldLock
 from cache_layer.shapes.lock import Holder, Lock
 from cache_layer.shapes.lock_view import LockView, Waiter
 from cache_layer.shapes.mirror import Mirror
+from cache_layer.shapes.outcomes import Invalidated, Peek
 from cache_layer.shapes.recent import Recent
-from cache_layer.shapes.value import Invalidated, Peek, Value
+from cache_layer.shapes.value import Value
 
 __all__ = [
     "Grant",

@@ -9,7 +9,9 @@ from typing import TypeVar
 
 from cache_layer.codecs import Subject
 from cache_layer.scripts import PERSONAL_FILL, PERSONAL_READ, PERSONAL_RELEASE, PERSONAL_RENEW, VALUE_DROP
-from cache_layer.shapes.value import LEASE_MS, RENEW_EVERY_S, Value, yes
+from cache_layer.shapes.leases import LEASE_MS, RENEW_EVERY_S
+from cache_layer.shapes.outcomes import yes
+from cache_layer.shapes.value import Value
 from cache_layer.steps import Call, Lease
 
 T = TypeVar("T")

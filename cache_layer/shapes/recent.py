@@ -20,7 +20,9 @@ from cache_layer.errors import EntryRejected, Unavailable
 from cache_layer.keys import Keys
 from cache_layer.metrics import Counts
 from cache_layer.scripts import LIST_APPEND, LIST_FILL, LIST_FORGET, LIST_READ, VALUE_DROP
-from cache_layer.shapes.value import LEASE_MS, Filled, Found, Invalidated, Value, drop
+from cache_layer.shapes.leases import LEASE_MS
+from cache_layer.shapes.outcomes import Filled, Found, Invalidated, drop
+from cache_layer.shapes.value import Value
 from cache_layer.steps import Call, Steps, ask
 from cache_layer.switches import Switch
 

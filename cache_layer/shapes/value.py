@@ -6,29 +6,24 @@ that began before an invalidation from landing after it (G2), and makes of many 
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import count
-from typing import Any, Generic, Literal, TypeVar
-
-import msgspec
+from typing import Any, Generic, TypeVar
 
 from cache_layer.codecs import Codec, Subject
 from cache_layer.errors import EntryRejected, Unavailable
 from cache_layer.keys import Keys
 from cache_layer.metrics import Counts, Event
 from cache_layer.scripts import LEASE_RELEASE, LEASE_RENEW, VALUE_DROP, VALUE_FILL, VALUE_READ
+from cache_layer.shapes.leases import LEASE_MS, RENEW_EVERY_S, new_token
+from cache_layer.shapes.outcomes import Filled, Found, Held, Invalidated, Peek, bytes_and_ms, drop, yes
 from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Steps, ask
 from cache_layer.switches import Switch
 
 T = TypeVar("T")
 
-LEASE_MS = 2000
-RENEW_EVERY_S = 0.7
 WAIT_AT_MOST_S = 3.0
 """Longer than a lease, so that a waiter sees the lease of a killed loader end and takes over."""
 FIRST_POLL_S = 0.002
@@ -37,69 +32,6 @@ REJECTED_AT_MOST = 3
 """A rejected entry is dropped at the next look; whoever answers with one again and again is not Redis."""
 LAPS = 3
 """How often a load whose fill was refused is done again, so that its caller does not get what was just invalidated."""
-
-_origin = secrets.token_hex(6)
-_numbers = count()
-
-
-def new_token() -> str:
-    """A lease token that no other call has, in whatever process.
-
-    The process id is in it because forked workers inherit origin and numbers: two of them once drew the same token, and
-    the fill of one passed for the other's, over an invalidation.
-    """
-    return f"{_origin}:{os.getpid()}:{next(_numbers)}"
-
-
-class Invalidated(msgspec.Struct, frozen=True):
-    """What an invalidation did.
-
-    Attributes:
-        reached: whether Redis carried it out; when not, the entry ends with its TTL.
-        value: whether there was a value to drop.
-        lease: whether somebody was loading, whose load will now not be stored.
-    """
-
-    reached: bool
-    value: bool = False
-    lease: bool = False
-
-
-class Peek(msgspec.Struct, Generic[T], frozen=True):
-    """What is stored now, read without loading, leasing or counting.
-
-    Attributes:
-        age_s, ttl_s: seconds since it was stored, and until it ends.
-    """
-
-    state: Literal["hit", "absent", "unreachable", "off"]
-    value: T | None = None
-    age_s: float | None = None
-    ttl_s: float | None = None
-
-
-class Found(msgspec.Struct, Generic[T], frozen=True):
-    """A value that Redis had, and that may be believed."""
-
-    value: T
-
-
-class Held(msgspec.Struct, frozen=True):
-    """A lease that this call was given."""
-
-    token: str
-
-
-class Filled(msgspec.Struct, Generic[T], frozen=True):
-    """What a load ended in.
-
-    Attributes:
-        accepted: False when it was invalidated meanwhile, so that it must be loaded again.
-        value: what the caller gets; what others added while it was loaded is in it.
-    """
-
-    accepted: bool
-    value: T
 
 
 class Value(Generic[T]):
@@ -189,7 +121,7 @@ class Value(Generic[T]):
             return Peek("off")
         key = self.key(subject)
         try:
-            raw, left_ms = yield from ask(Batch((Command(("GET", key)), Command(("PTTL", key)))), _bytes_and_ms)
+            raw, left_ms = yield from ask(Batch((Command(("GET", key)), Command(("PTTL", key)))), bytes_and_ms)
             entry = self._codec.decode(key, subject, raw) if raw is not None else None
         except Unavailable:
             return Peek("unreachable")
@@ -359,33 +291,3 @@ class Value(Generic[T]):
 
     def _count(self, event: Event) -> None:
         self._counts.add(self.name, event)
-
-
-def drop(call: Call) -> Steps[Invalidated]:
-    """Carry out a script that drops a value and its lease, and tell what it did."""
-    try:
-        values, leases = yield from ask(call, _two_numbers)
-    except Unavailable:
-        return Invalidated(reached=False)
-    return Invalidated(reached=True, value=bool(values), lease=bool(leases))
-
-
-def _two_numbers(reply: Any) -> tuple[int, int]:
-    match reply:
-        case [int(first), int(second)]:
-            return first, second
-    raise TypeError
-
-
-def _bytes_and_ms(replies: Any) -> tuple[bytes | None, int]:
-    match replies:
-        case [None | bytes() as raw, int(left_ms)]:
-            return raw, left_ms
-    raise TypeError
-
-
-def yes(call: Call) -> Steps[bool]:
-    try:
-        return bool((yield call) == 1)
-    except Unavailable:
-        return False

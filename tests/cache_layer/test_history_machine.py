@@ -27,8 +27,8 @@ from cache_layer.keys import Keys
 from cache_layer.metrics import Counts
 from cache_layer.scripts import LIST_APPEND, LIST_FILL, LIST_READ, Script
 from cache_layer.sealing import Sealer
+from cache_layer.shapes.outcomes import Invalidated
 from cache_layer.shapes.recent import Recent
-from cache_layer.shapes.value import Invalidated
 from cache_layer.steps import Begun, Call, Load, Pause
 from cache_layer.switches import Switch
 from pomni_admin.demo.servers import Valkey

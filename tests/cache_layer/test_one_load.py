@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from cache_layer import AccessState, CacheLayer, Settings, SyncCacheLayer
-from cache_layer.shapes.value import LEASE_MS, WAIT_AT_MOST_S
+from cache_layer.shapes.leases import LEASE_MS
+from cache_layer.shapes.value import WAIT_AT_MOST_S
 from pomni_admin.demo.servers import Valkey
 from tests.cache_layer.source import Source, granted
 from tests.harness.processes import Spawn

@@ -17,7 +17,7 @@ import pytest
 import cache_layer.shapes.value
 from cache_layer import AccessState, CacheLayer, Settings, SyncCacheLayer
 from cache_layer.scripts import VALUE_DROP
-from cache_layer.shapes.value import new_token
+from cache_layer.shapes.leases import new_token
 from pomni_admin.demo.servers import Valkey
 from tests.cache_layer.broken import FILL_WITHOUT_LEASE_CHECK
 from tests.cache_layer.proxy import Proxy

@@ -34,6 +34,7 @@ check: venv translations
 
 bench: venv translations $(PEERS)
 	$(PY) -m benchmarks
+	$(PY) -m benchmarks.bot_message
 	$(PY) -m benchmarks.hung
 
 soak: venv translations

@@ -38,7 +38,7 @@ def test_what_a_short_command_counted_is_sent_when_it_ends(spawn: Spawn, valkey:
     process.wait_for("subscription")
     assert process.wait() == 0
     with redis.Redis.from_url(valkey.url) as client:
-        counted = [client.hgetall(key) for key in client.scan_iter("stats:*")]
+        counted = [client.hgetall(key) for key in client.scan_iter("stats:{*}")]
     assert sum(int(fields.get(b"access_state.miss", 0)) for fields in counted) == 1
 
 

@@ -23,6 +23,9 @@ from cache_layer.steps import Batch, Begun, Call, Command, Lease, Load, Pause, S
 
 T = TypeVar("T")
 
+ON_TIME = 0.95
+"""Of the time that a call may be delayed: what is left is for the loop to notice that it is over."""
+
 _GO_YOURSELF = object()
 
 
@@ -60,7 +63,7 @@ class AsyncRunner(Circuit[Connections]):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(routes_to(settings))
-        self._timeout_s = settings.timeout.total_seconds()
+        self._timeout_s = settings.timeout.total_seconds() * ON_TIME
         self._flights: dict[str, _Flight] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False

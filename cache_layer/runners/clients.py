@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -10,9 +10,14 @@ from urllib.parse import urlsplit, urlunsplit
 import redis
 from redis.connection import parse_url
 
+from cache_layer.runners.lending import SyncConnections
 from cache_layer.runners.routes import Address, Cluster, Routes, Single
 from cache_layer.settings import Settings
 from cache_layer.steps import Argument
+
+SCRIPTS = frozenset({"EVALSHA", "EVAL"})
+"""Their replies need no understanding."""
+WAIT_S = 0.1
 
 
 class Client:
@@ -20,8 +25,14 @@ class Client:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self.execute: Callable[..., Any] = client.execute_command
+        pool = client.connection_pool
+        self._lending = SyncConnections(pool, pool.max_connections, getattr(pool, "timeout", WAIT_S))
+
+    def execute(self, *words: Argument) -> Any:
         """Send one command and return its reply, understood."""
+        if words[0] in SCRIPTS:
+            return self._lending.execute(*words)
+        return self._client.execute_command(*words)
 
     def execute_many(self, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
         """Send all of them at once and return their replies, understood; errors stand in their places among them."""
@@ -31,6 +42,7 @@ class Client:
             return pipeline.execute(raise_on_error=False)
 
     def close(self) -> None:
+        self._lending.close()
         self._client.close()
 
 

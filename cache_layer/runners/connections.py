@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+import hiredis
 from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -44,7 +45,9 @@ class Connections:
         """Send one command and read its reply, which may be a `ResponseError` raised."""
         connection = await self._take()
         try:
-            await connection.send_command(*words)
+            # hiredis packs in C what redis-py's asynchronous connection packs in Python even where hiredis is there.
+            packed = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub means a tuple of one
+            await connection.send_packed_command(packed, check_health=False)
             reply = await connection.read_response()
         except ResponseError:
             await self._give_back(connection)

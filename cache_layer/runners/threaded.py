@@ -38,11 +38,13 @@ def _nothing_to_load() -> NoReturn:
 
 
 class _Flight(Generic[T]):
-    """One thread's errand for a key, and what came of it."""
+    """One thread's errand for a key, and what came of it. The first who waits makes the event; mostly nobody does."""
+
+    __slots__ = ("error", "landed", "loaded", "value")
 
     def __init__(self) -> None:
         self.loaded = False
-        self.landed = threading.Event()
+        self.landed: threading.Event | None = None
         self.value: T | None = None
         self.error: BaseException | None = None
 
@@ -97,6 +99,8 @@ class SyncRunner(Circuit[Client]):
                 if flight is None:
                     own = self._flights[key] = _Flight()
                     break
+                if flight.landed is None:
+                    flight.landed = threading.Event()
             if not flight.landed.wait(WAIT_AT_MOST_S):
                 cache.joined(loaded=True)
                 return self.run(cache.straight(), load)
@@ -120,7 +124,8 @@ class SyncRunner(Circuit[Client]):
             with self._boarding:
                 if self._flights.get(key) is own:
                     del self._flights[key]
-            own.landed.set()
+            if own.landed is not None:  # nobody boards any more: it was taken from the flights under the lock
+                own.landed.set()
         return own.value
 
     def forget_flight(self, key: str) -> None:

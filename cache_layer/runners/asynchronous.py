@@ -15,11 +15,12 @@ from cache_layer.errors import Unavailable
 from cache_layer.runners.circuit import Circuit
 from cache_layer.runners.connections import Connections, routes_to
 from cache_layer.runners.exchange import PING, SLOTS, are_final, asked_again, joined, understood, words
+from cache_layer.runners.renewal import AsyncRenewal
 from cache_layer.runners.routes import Cluster, Node, Part
 from cache_layer.settings import Settings
 from cache_layer.shapes.asked import Readable
 from cache_layer.shapes.value import WAIT_AT_MOST_S
-from cache_layer.steps import Batch, Begun, Call, Command, Lease, Load, Pause, Step, Steps
+from cache_layer.steps import Batch, Begun, Call, Command, Load, Pause, Step, Steps
 
 T = TypeVar("T")
 
@@ -174,7 +175,7 @@ class AsyncRunner(Circuit[Connections]):
     async def _load(self, step: Load, load: Callable[[], Awaitable[Any]]) -> Any:
         if step.lease is None:
             return await load()
-        renewal = _AsyncRenewal(self, step.lease)
+        renewal = AsyncRenewal(self, step.lease)
         try:
             return await load()
         except Exception:
@@ -336,27 +337,3 @@ class AsyncRunner(Circuit[Connections]):
                 return
         finally:
             self._refreshing = False
-
-
-class _AsyncRenewal:
-    """Renews a lease until it is cancelled, lost, or old enough."""
-
-    def __init__(self, runner: AsyncRunner, lease: Lease) -> None:
-        self._runner = runner
-        self._lease = lease
-        self._loop = asyncio.get_running_loop()
-        self._ends = self._loop.time() + lease.longest
-        self._cancelled = False
-        self._timer = self._loop.call_later(lease.every, self._due)
-
-    def cancel(self) -> None:
-        self._cancelled = True
-        self._timer.cancel()
-
-    def _due(self) -> None:
-        self._runner.background(self._renew())
-
-    async def _renew(self) -> None:
-        renewed = await self._runner.run(self._lease.renew())
-        if renewed and not self._cancelled and self._loop.time() + self._lease.every < self._ends:
-            self._timer = self._loop.call_later(self._lease.every, self._due)

@@ -17,12 +17,13 @@ from cache_layer.errors import Unavailable
 from cache_layer.runners.circuit import Circuit
 from cache_layer.runners.clients import Client, routes_through, url_at
 from cache_layer.runners.exchange import SLOTS, are_final, asked_again, joined, words
-from cache_layer.runners.heart import Beat, Heart
+from cache_layer.runners.heart import Heart
+from cache_layer.runners.renewal import SyncRenewal
 from cache_layer.runners.routes import Cluster, Node, Part
 from cache_layer.settings import Settings
 from cache_layer.shapes.asked import Readable
 from cache_layer.shapes.value import WAIT_AT_MOST_S
-from cache_layer.steps import Batch, Call, Command, Lease, Load, Pause, Step, Steps
+from cache_layer.steps import Batch, Call, Command, Load, Pause, Step, Steps
 
 T = TypeVar("T")
 
@@ -152,7 +153,7 @@ class SyncRunner(Circuit[Client]):
     def _load(self, step: Load, load: Callable[[], Any]) -> Any:
         if step.lease is None:
             return load()
-        renewal = _SyncRenewal(self, step.lease)
+        renewal = SyncRenewal(self, step.lease)
         try:
             return load()
         except Exception:
@@ -296,23 +297,3 @@ class SyncRunner(Circuit[Client]):
                 return
         finally:
             self._refreshing = False
-
-
-class _SyncRenewal:
-    """Renews a lease until it is cancelled, lost, or old enough."""
-
-    def __init__(self, runner: SyncRunner, lease: Lease) -> None:
-        self._runner = runner
-        self._lease = lease
-        self._left_s = lease.longest
-        self._cancelled = False
-        self._beat: Beat = runner.heart.after(lease.every, self._renew)
-
-    def cancel(self) -> None:
-        self._cancelled = True
-        self._beat.cancel()
-
-    def _renew(self) -> None:
-        self._left_s -= self._lease.every
-        if self._runner.run(self._lease.renew()) and not self._cancelled and self._left_s > self._lease.every:
-            self._beat = self._runner.heart.after(self._lease.every, self._renew)

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 import redis
 
-from cache_layer import CacheLayer, LockLost, Settings
+from cache_layer import CacheLayer, LockLost, LockUnavailable, Settings
+from cache_layer.steps import Steps
 from pomni_admin.demo.servers import Valkey
 from tests.cache_layer.hasty import forever, patient, until
 
@@ -42,9 +43,20 @@ async def test_it_is_not_swallowed_and_the_lock_is_given_back(cache: CacheLayer)
     assert await cache.locks.held() == []
 
 
-async def test_it_counts_for_more_than_a_loss_at_the_same_time(quick: CacheLayer) -> None:
-    """`LockLost` in its place would end a time limit or a shutdown without effect."""
+async def test_it_counts_for_more_than_a_loss_at_the_same_time(
+    quick: CacheLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are one `CancelledError` to the body. `LockLost` for it would take a shutdown for something else."""
+    task = await held_by_a_task(quick)
+    monkeypatch.setattr("cache_layer.layer.hold_asynchronous.log_loss", lambda held: task.cancel())
+    (view,) = await quick.locks.held()
+    assert await quick.locks.force_release(NAME, view.fence)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelling() == 1
 
+
+async def test_it_is_not_lost_when_it_comes_while_the_loss_is_dealt_with(quick: CacheLayer) -> None:
     async def hold() -> None:
         async with quick.lock(NAME) as held:
             assert await quick.locks.force_release(NAME, held.fence)
@@ -129,17 +141,28 @@ async def test_one_that_waits_waits_no_longer(cache: CacheLayer) -> None:
         await holder
 
 
-async def test_while_redis_hangs_on_the_asking_the_lock_is_not_left_to_nobody(own_valkey: Valkey) -> None:
+@pytest.mark.parametrize("how", ["cancelled", "timed out"])
+async def test_while_redis_hangs_on_the_asking_the_lock_is_not_left_to_nobody(
+    own_valkey: Valkey, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
     """Redis carries out what it was asked when it wakes up. Without the undo nobody holds that lock for 30 s."""
     async with CacheLayer(Settings(redis_url=own_valkey.url), role="bot") as layer:
-        async with layer.lock(NAME):
+        async with layer.lock("another"):
             pass  # the scripts are known, the connection open
+        monkeypatch.setattr(layer.locks._lock, "_enter_name", nothing)  # so that the asking is what hangs
+        monkeypatch.setattr(layer.locks._lock, "withdraw", nothing)  # which may reach Redis by the same luck
         own_valkey.pause()
         task = asyncio.create_task(layer.lock(NAME).__aenter__())
         await asyncio.sleep(0.02)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        if how == "cancelled":
+            task.cancel()
+        with pytest.raises((asyncio.CancelledError, LockUnavailable)):
             await task
         own_valkey.resume()
         with redis.Redis.from_url(own_valkey.url) as client:
-            await until(lambda: layer.circuit == "closed" and not layer._runner._doubts and not client.exists(KEY))
+            await until(lambda: bool(client.exists(f"{KEY}:fence")))
+            await until(lambda: not client.exists(KEY))
+
+
+def nothing(*_: str) -> Steps[None]:
+    yield from ()

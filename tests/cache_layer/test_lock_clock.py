@@ -101,6 +101,14 @@ def test_a_renewal_whose_answer_comes_too_late_changes_nothing(clock: Clock, hel
     assert held.lost
 
 
+def test_who_was_told_once_is_told_for_good(clock: Clock, held: HeldLock) -> None:
+    """Even by a renewal of another thread, which had just looked whether it was lost when the time was over."""
+    clock.now += 26
+    assert held.lost
+    held._until += 10
+    assert held.lost
+
+
 def test_after_too_long_a_sleep_redis_is_not_even_asked(clock: Clock, held: HeldLock, lock: Lock) -> None:
     clock.now += 31
     assert answer(lock.beat(held)) is None

@@ -174,6 +174,7 @@ async def test_a_body_is_cancelled_before_its_next_step_when_the_loop_was_blocke
     async def hold() -> None:
         nonlocal steps
         async with quick.lock(NAME):
+            await asyncio.sleep(2.5 * BEAT_S)
             asyncio.get_running_loop().call_later(0.01, time.sleep, SILENCE_S)
             await asyncio.sleep(SILENCE_S / 2)
             steps += 1

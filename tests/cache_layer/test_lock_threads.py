@@ -126,14 +126,18 @@ def test_the_body_s_own_exception_comes_out_whatever_became_of_the_lock(
 ) -> None:
     layer = hasty(make_sync(patient(own_valkey.url)))
 
-    def hold() -> None:
+    def hold(*, dead: bool) -> None:
         with layer.lock(NAME) as held:
-            assert layer.locks.force_release(NAME, held.fence)
-            own_valkey.kill()
+            if dead:
+                own_valkey.kill()
+            else:
+                assert layer.locks.force_release(NAME, held.fence)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        hold()
+        hold(dead=False)
+    with pytest.raises(ZeroDivisionError):
+        hold(dead=True)
 
 
 def test_threads_take_turns(layer: SyncCacheLayer) -> None:

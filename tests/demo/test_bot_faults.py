@@ -14,8 +14,8 @@ import pytest
 from pomni_admin.bot.tables import create_tables
 from pomni_admin.demo.bot.payments import apply_success_payment
 from pomni_admin.demo.bot.postgres import Patience
-from pomni_admin.demo.servers import Postgres, Valkey, free_port
-from tests.demo.bot_stage import Stage, cache_environment, stage
+from pomni_admin.demo.servers import Postgres, Valkey, Vectors, free_port
+from tests.demo.bot_stage import Stage, cache_environment, qdrant_environment, stage
 from tests.harness.cast import Cast
 from tests.harness.processes import Spawn
 from tests.harness.servers import Database
@@ -115,6 +115,47 @@ async def test_an_update_is_delivered_again_until_postgres_is_back_and_the_outag
         assert await delivery == "refused"
     said = [record.getMessage().partition(":")[0] for record in caplog.records if record.name == "bot"]
     assert said == ["postgres away", "postgres answers again"]
+
+
+async def test_a_turn_that_postgres_cannot_serve_is_answered_once_when_it_is_back(
+    own_postgres: Postgres, valkey: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    with psycopg.connect(own_postgres.url, autocommit=True) as connection:
+        create_tables(connection)
+        connection.execute(
+            "INSERT INTO users (tg_id, policy_accepted_at, trial_started_at) VALUES (%s, now(), now())", (NEWCOMER,)
+        )
+    patient = cache_environment(valkey.url) | {"TALK_DEBOUNCE_SEC": "0.1", "TALK_DEBOUNCE_SHORT_SEC": "0.1"}
+    async with stage(own_postgres.url, patient) as bot:
+        coming = bot.services.answers.coming(NEWCOMER)
+        assert await bot.feed(bot.updates.text(NEWCOMER, "Ты тут?")) == "taken"
+        own_postgres.kill()
+        await asyncio.to_thread(own_postgres.start)  # which takes longer than the turn waits
+        async with asyncio.timeout(10):
+            await coming
+    assert len(bot.sent) == 1
+    assert "postgres away" in caplog.text
+    with psycopg.connect(own_postgres.url) as connection:
+        assert connection.execute("SELECT role FROM bot_messages ORDER BY id").fetchall() == [("user",), ("bot",)]
+
+
+async def test_without_qdrant_answers_go_without_what_it_knows_and_nothing_is_kept_of_that(
+    database: Database, cast: Cast, valkey: Valkey, own_vectors: Vectors, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fails when the loaders answer "nothing" while Qdrant is away: that would be believed for five minutes."""
+    caplog.set_level("INFO", logger="bot")
+    async with stage(database.url, cache_environment(valkey.url), qdrant_environment(own_vectors)) as bot:
+        assert bot.services.retrieval is not None
+        await bot.services.retrieval.fill()
+        own_vectors.kill()
+        for _ in range(2):
+            assert await bot.say(cast.tg_id("alisa"), "Паническая атака, сердце колотится") == "answered"
+        assert "Паническая" not in bot.services.replier.asked[-1][0]["content"]
+        await asyncio.to_thread(own_vectors.start)
+        assert await bot.say(cast.tg_id("alisa"), "Паническая атака, сердце колотится") == "answered"
+        assert "Паническая" in bot.services.replier.asked[-1][0]["content"]
+    said = [record.getMessage() for record in caplog.records if record.name == "bot"]
+    assert said[1:] == ["qdrant away: qdrant_unavailable; answers go without what it knows"]
 
 
 def test_the_process_outlives_an_outage_of_postgres_that_began_before_it_did(

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 from cache_layer import AccessState, CacheLayer, HistoryQuery, Identity, Message, Person, Sources, TurnContext
 from cache_layer.catalogue.recent_history import Role
@@ -19,13 +20,12 @@ from pomni_admin.demo.bot.settings import BotSettings
 from pomni_admin.demo.bot.store import ensure_user_id, get_access_state, read_identity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Services:
     """The bot's means.
 
     Attributes:
         retrieval: None where the bot has no Qdrant.
-        sources: the loaders, each of one SELECT. What is asked of the cache is asked with these, wherever it is asked.
     """
 
     pool: Pool
@@ -35,10 +35,11 @@ class Services:
     retrieval: Retrieval | None = None
     patience: Patience = field(default_factory=Patience)
     answers: Answers = field(default_factory=Answers)
-    sources: Sources = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "sources", sources(self.pool))
+    @cached_property
+    def sources(self) -> Sources:
+        """The loaders, each of one SELECT. What is asked of the cache is asked with these, wherever it is asked."""
+        return sources(self.pool)
 
     async def meet(self, tg_id: int) -> TurnContext:
         """Who writes and whether they may use the bot, without their history; whoever is new is made known first.

@@ -34,7 +34,7 @@ class Outage:
         self._failures += 1
 
     def answered(self, now: float) -> None:
-        if self._away_since is not None and now - self._answered_at >= NOTICED_S:
+        if self._is_noticed(now):
             self._careful_until = now + CAREFUL_S
         self._away_since = None
         self._failures = 0
@@ -49,5 +49,8 @@ class Outage:
         )
 
     def is_recent(self, now: float) -> bool:
-        """Whether others may just be telling Redis what they have answered without it."""
-        return now < self._careful_until
+        """Whether others may just be telling Redis what they have answered without it, if Redis is back at all."""
+        return now < self._careful_until or self._is_noticed(now)
+
+    def _is_noticed(self, now: float) -> bool:
+        return self._away_since is not None and now - self._answered_at >= NOTICED_S

@@ -101,17 +101,17 @@ class Exchange:
             talk.paid(tuple(talk.unwithdrawn))  # what was there has ended by itself long ago
             talk.unacked.clear()
         for turn in tuple(talk.unacked.values()):
-            await self._ask(self._buffer.ack(talk.user_id, turn))
+            await self._tell(self._buffer.ack(talk.user_id, turn))
             talk.paid(turn=turn.id)
         if ids := tuple(talk.unwithdrawn):
-            await self._ask(self._buffer.withdraw(talk.user_id, ids, working_on))
+            await self._tell(self._buffer.withdraw(talk.user_id, ids, working_on))
             talk.paid(ids)
 
     async def take_back(self, talk: Conversation) -> None:
         """What waits is to be answered from here: Redis must give it up, unless a turn has taken it."""
         await self.settle(talk)
         if ids := talk.shared_ids():
-            ours = await self._ask(self._buffer.withdraw(talk.user_id, ids))
+            ours = await self._tell(self._buffer.withdraw(talk.user_id, ids))
             talk.forget(id_ for id_, is_ours in ours.items() if not is_ours)
             talk.keep_here(ids)
 
@@ -148,7 +148,7 @@ class Exchange:
     async def keep(self, talk: Conversation, turn: Claimed[Incoming], sharing: Sharing) -> Sharing:
         """The heartbeat of a turn: renews what Redis knows of it, or tells Redis."""
         if sharing is Sharing.REDIS:
-            kept = await self._ask(self._buffer.keep(talk.user_id, turn))
+            kept = await self._tell(self._buffer.keep(talk.user_id, turn))
             if kept is not Kept.UNKNOWN:
                 return _SHARING[kept]
         return await self.adopt(talk, turn) if self.is_on and sharing is not Sharing.PRIVATE else sharing
@@ -166,27 +166,32 @@ class Exchange:
     async def ack(self, talk: Conversation, turn: Claimed[Incoming]) -> Acked | None:
         """None when Redis is away: it is told later."""
         try:
-            return await self._ask(self._buffer.ack(talk.user_id, turn))
+            return await self._tell(self._buffer.ack(talk.user_id, turn))
         except Unavailable:
             talk.owe_ack(turn, time.monotonic())
             return None
 
     async def release(self, talk: Conversation, turn: Claimed[Incoming], after_s: float) -> bool:
-        return await self._ask(self._buffer.release(talk.user_id, turn, after_s))
+        return await self._tell(self._buffer.release(talk.user_id, turn, after_s))
 
     async def _found(self, due: Due, look: Look[Incoming]) -> None:
         with contextlib.suppress(Unavailable):  # it is found again, and put right then
-            await self._ask(self._buffer.found(due, look))
+            await self._tell(self._buffer.found(due, look))
 
     async def _ask(self, steps: Steps[T]) -> T:
+        """For what works only where everything does."""
+        answer = await self._tell(steps)
+        self.outage.answered(time.monotonic())
+        return answer
+
+    async def _tell(self, steps: Steps[T]) -> T:
+        """For what works when memory is full too."""
         try:
-            answer = await self._runner.run(steps)
+            return await self._runner.run(steps)
         except Unavailable as error:
             if error.reason not in SAYS_NOTHING:
                 self.outage.failed(time.monotonic())
             raise
-        self.outage.answered(time.monotonic())
-        return answer
 
 
 _SHARING = {

@@ -1,3 +1,4 @@
+#!lua
 -- Put a turn that a process has in work into Redis, which knows nothing of it: it was away, or has lost its data.
 -- From then on nobody else hands its messages out while the handler lives, and somebody does when it dies.
 -- KEYS[1] buffer  KEYS[2] turn in flight  KEYS[3] message ids done with  KEYS[4] nostore marker

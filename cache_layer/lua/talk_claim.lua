@@ -1,3 +1,4 @@
+#!lua
 -- Take what is due as a turn, or tell when to ask again (G7). One turn of a person is in flight at most; one whose handler
 -- let the lease end is handed out again, under the same id and a higher fence.
 -- KEYS[1] buffer, a hash: due, first (ms since 1970), m<message id>
@@ -49,6 +50,11 @@ else
   local due = redis.call('HGET', KEYS[1], 'due')
   if not due then return answer(0, 0) end
   if tonumber(due) > now then return answer(1, tonumber(due) - now) end
+  -- What Redis has lost belongs before what came since: the process is to push it again first.
+  local found = answer(1, 0)
+  for _, state in ipairs(found[4]) do
+    if state == 0 then return found end
+  end
 end
 if ARGV[2] == '0' then return answer(1, 0) end
 

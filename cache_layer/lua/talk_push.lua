@@ -1,3 +1,4 @@
+#!lua
 -- Add messages to those that are being merged, each once, however often it is sent (G7).
 -- KEYS[1] buffer, a hash: due, first (ms since 1970), m<message id>  KEYS[2] turn in flight, a hash, with m<message id> too
 -- KEYS[3] sorted set: message ids done with, by time  KEYS[4] nostore marker

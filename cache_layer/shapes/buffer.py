@@ -212,7 +212,7 @@ class Buffer(Generic[M]):
 
     def sweep(self) -> Steps[Sequence[Due]]:
         """Whose messages are due, the longest due first."""
-        call = Call(TALK_SWEEP, (self._due,), (SWEEP_AT_MOST, DUE_KEPT_MS), self.name)
+        call = Call(TALK_SWEEP, (self._due,), (SWEEP_AT_MOST,), self.name)
         return (yield from ask(call, dues))
 
     def found(self, due: Due, look: Look[M]) -> Steps[None]:

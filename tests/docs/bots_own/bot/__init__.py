@@ -1,0 +1,1 @@
+"""What the documentation takes from the bot, in the smallest form that works."""

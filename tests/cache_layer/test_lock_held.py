@@ -167,14 +167,17 @@ async def test_a_body_that_blocked_the_loop_for_too_long_is_told_when_it_asks(qu
         await hold()
 
 
-async def test_a_body_is_cancelled_before_its_next_step_when_the_loop_was_blocked(quick: CacheLayer) -> None:
+@pytest.mark.parametrize("beats", [0, 2.5], ids=["at the start", "later"])
+async def test_a_body_is_cancelled_before_its_next_step_when_the_loop_was_blocked(
+    quick: CacheLayer, beats: float
+) -> None:
     """By the timer. With only the renewal to tell it, a round trip later, the body takes the step."""
     steps = 0
 
     async def hold() -> None:
         nonlocal steps
         async with quick.lock(NAME):
-            await asyncio.sleep(2.5 * BEAT_S)
+            await asyncio.sleep(beats * BEAT_S)
             asyncio.get_running_loop().call_later(0.01, time.sleep, SILENCE_S)
             await asyncio.sleep(SILENCE_S / 2)
             steps += 1

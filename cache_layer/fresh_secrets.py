@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from cache_layer.settings import Settings
 
 TEXT = """\
-# Seals what is stored of people's text. To change it later without a flush, put the new entry before the old one,
-# separated by a comma, and take the old one out after {kept}.
+# Seals what is stored of people's text. To change it later without a flush, put the new entry behind the old one,
+# separated by a comma, everywhere; then before it, everywhere; and take the old one out after {kept}.
 CACHE_ENCRYPTION_KEYS={encryption_keys}
 # Stands in for people in the names of keys and on pages. Keep it: with another one everybody has another handle.
 POMNI_HASH_SECRET={hash_secret}

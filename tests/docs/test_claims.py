@@ -112,7 +112,16 @@ async def test_an_answer_that_was_not_sent_is_sent_later_in_the_same_words(
             await day.it.send_once(turn, person, "Второй ответ", bot)
         assert day.answers() == ["Первый ответ"]
         assert await day.history("alisa") == ["Привет", "Первый ответ"]
-        assert [kept["reply"] for kept in day.kept_answers()] == [None]
+
+
+async def test_an_answer_that_is_not_logged_is_sent_all_the_same(begin: Begin) -> None:
+    async with begin() as day:
+        turn, person = await _turn(day, "gleb")
+        async with turn:
+            await day.it.send_once(turn, person, "Ответ", day.bots("telegram").bot)
+        assert day.answers() == ["Ответ"]
+        assert await day.history("gleb") == ["Привет", "Ответ"]
+        assert day.database.rows("SELECT id FROM bot_messages") == []
 
 
 async def test_a_turn_that_always_fails_is_given_up_with_a_word(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:

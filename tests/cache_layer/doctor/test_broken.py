@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import http.server
 import threading
 import time
@@ -22,8 +21,8 @@ from tests.cache_layer.doctor.reports import of
 from tests.cache_layer.proxy import Proxy
 
 
-async def examined(url: str, **changes: object) -> Report:
-    return await examine(dataclasses.replace(Settings(redis_url=url, **SECRETS), **changes), "production")  # type: ignore[arg-type]
+async def examined(url: str, patience: timedelta = timedelta(seconds=1)) -> Report:
+    return await examine(Settings(redis_url=url, timeout=patience, **SECRETS), "production")
 
 
 @contextmanager
@@ -145,7 +144,7 @@ async def test_where_only_config_is_refused_info_tells_the_policy(own_valkey: Va
 async def test_a_redis_slower_than_the_time_out(valkey: Valkey) -> None:
     with Proxy(valkey.port) as proxy:
         proxy.trouble, proxy.delay_s = "slow", 0.06
-        report = await examined(proxy.url, timeout=timedelta(milliseconds=20))
+        report = await examined(proxy.url, patience=timedelta(milliseconds=20))
     assert "more than REDIS_TIMEOUT_MS=20" in of(report, "ping").says
     assert report.exit_code == 1
 

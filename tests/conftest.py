@@ -22,6 +22,7 @@ django.setup()
 
 from tests.harness.browser import browser, browser_page, new_page, page_errors  # noqa: E402
 from tests.harness.cast import cast  # noqa: E402
+from tests.harness.cluster import cluster, cluster_servers, own_cluster  # noqa: E402
 from tests.harness.processes import own_site, project, shared_site, site, spawn, worker  # noqa: E402
 from tests.harness.servers import (  # noqa: E402
     database,
@@ -42,10 +43,13 @@ __all__ = [
     "browser",
     "browser_page",
     "cast",
+    "cluster",
+    "cluster_servers",
     "database",
     "django_db_setup",
     "migrated",
     "new_page",
+    "own_cluster",
     "own_postgres",
     "own_site",
     "own_valkey",

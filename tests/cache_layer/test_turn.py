@@ -22,14 +22,19 @@ class Trips:
     """Every time something is sent to Redis on a caller's behalf."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count = 0
+        self.count = self.under_way = self.at_once = 0
         for name in ("execute", "execute_many"):
             monkeypatch.setattr(Connections, name, self._counted(getattr(Connections, name)))
 
     def _counted(self, send: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
         async def counted(connections: Connections, *words: object) -> object:
             self.count += 1
-            return await send(connections, *words)
+            self.under_way += 1
+            self.at_once = max(self.at_once, self.under_way)
+            try:
+                return await send(connections, *words)
+            finally:
+                self.under_way -= 1
 
         return counted
 

@@ -1,0 +1,8 @@
+"""`tests.cache_layer.test_rag` on a cluster."""
+
+from __future__ import annotations
+
+from tests.cache_layer import test_rag
+from tests.cache_layer.cluster.same import same_tests
+
+globals().update(same_tests(test_rag))

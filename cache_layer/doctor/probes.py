@@ -116,7 +116,7 @@ async def embedding(stage: Stage, timings: Timings) -> str:
 
 async def nothing_stored(stage: Stage, timings: Timings) -> str:
     """Somebody who wants nothing stored any more: whatever an instance still believes of them, nothing gets in (G5)."""
-    stage.touches(stage.definitions.forget(stage.user_id))
+    stage.touches(stage.definitions.forget(stage.user_id, None))
     key = stage.touches(stage.definitions.history.forget(stage.user_id))
     person = await stage.person(stage.here)
 
@@ -175,7 +175,7 @@ async def talk_buffer(stage: Stage, timings: Timings) -> str:
     buffer = stage.definitions.talkbuf
     said = Incoming(stage.tg_id, 1, stage.text, datetime.now(UTC))
     stage.touches(buffer.sweep())
-    stage.touches(stage.definitions.forget(stage.user_id))
+    stage.touches(stage.definitions.forget(stage.user_id, None))
     key, turn_key, _ = buffer.keys_of(stage.user_id)
     stage.touches(buffer.withdraw(stage.user_id, ()))
     person = await stage.person(stage.here)

@@ -111,6 +111,30 @@ class CacheLayer:
         """
         return await self._turns.get(tg_id, limit, load)
 
+    async def changed(self, *, user_id: int, tg_id: int) -> bool:
+        """A person's row in `users` or `subscriptions` has changed, and that is committed. Never raises.
+
+        Returns:
+            Whether Redis has dropped what it had of them. When not, this process does it before it reads there again,
+            and the entries end within a minute.
+        """
+        done = await self._runner.run(self._definitions.changed(user_id, tg_id))
+        self._forget_flights(user_id, tg_id)
+        return done
+
+    async def purged(self, user_id: int) -> bool:
+        """Messages or summaries of a person were deleted, and that is committed. Never raises.
+
+        What came from them is dropped, and appends or searches on their way since before bring nothing back.
+
+        Returns:
+            Whether Redis has done it; when not, this process does it before it reads there again.
+        """
+        self.history.forget_own(user_id)
+        done = await self._runner.run(self._definitions.purged(user_id))
+        self.history.forget_own(user_id)
+        return done
+
     async def forget(self, user_id: int, tg_id: int | None = None) -> Forgotten:
         """Forget everything about a person who was deleted, or whose text must not be stored any more. Never raises.
 
@@ -121,11 +145,9 @@ class CacheLayer:
         """
         self.history.forget_own(user_id)
         self.talk.forget_own(user_id)
-        forgotten = await self._runner.run(self._definitions.forget(user_id))
-        self._runner.forget_flight(self._definitions.access_state.key(user_id))
+        forgotten = await self._runner.run(self._definitions.forget(user_id, tg_id))
         self.history.forget_own(user_id)
-        if tg_id is not None:
-            await self.identity.invalidate(tg_id)
+        self._forget_flights(user_id, tg_id)
         return forgotten
 
     def lock(self, name: str, *, job: str = "", wait: timedelta = timedelta(0), fence: int | None = None) -> AsyncHold:
@@ -155,6 +177,12 @@ class CacheLayer:
     async def announce(self, topic: str) -> None:
         """Say that something has changed, to whoever shows it. Never raises."""
         await self._runner.run(self._definitions.announce(topic))
+
+    def _forget_flights(self, user_id: int, tg_id: int | None) -> None:
+        """After it was dropped: a read that began before may still be on its way back with the old value."""
+        self._runner.forget_flight(self._definitions.access_state.key(user_id))
+        if tg_id is not None:
+            self._runner.forget_flight(self._definitions.identity.key(self.identity.subject(tg_id)))
 
     async def _exchange(self) -> None:
         await self._runner.run(self._definitions.exchange.once(self.circuit))

@@ -20,10 +20,12 @@ from cache_layer.exchange import Exchange
 from cache_layer.keys import Keys
 from cache_layer.metrics import CHANGED
 from cache_layer.person import NOSTORE_FOR
+from cache_layer.privacy import tg_hash
 from cache_layer.scripts import FORGET
 from cache_layer.sealing import Sealer
 from cache_layer.settings import Settings
-from cache_layer.steps import Call, Command, Steps, ask
+from cache_layer.shapes import Invalidated
+from cache_layer.steps import Begun, Call, Command, Steps, ask, together
 from cache_layer.switches import Switches
 
 log = logging.getLogger("cache_layer")
@@ -105,24 +107,45 @@ class Definitions:
             version, cluster = "?", None  # a hosted Redis may refuse INFO
         return Ping(ok=True, latency_ms=latency_ms, version=version, cluster=cluster)
 
-    def forget(self, user_id: int) -> Steps[Forgotten]:
-        """Forget all text of a person, and whether they have access; store no text of theirs for ten minutes (G5)."""
-        call = Call(
-            FORGET,
-            (
-                self.keys.of("nostore", user_id),
-                *self.history.keys_of(user_id),
-                *self.rag.personal.keys_of(user_id),
-                *self.talkbuf.keys_of(user_id),
-            ),
-            (int(NOSTORE_FOR.total_seconds() * 1000),),
+    def changed(self, user_id: int, tg_id: int) -> Steps[bool]:
+        """Drop what is cached of a person's rows in `users` and `subscriptions`; whether Redis has done it."""
+        dropping = [Begun(self.access_state.invalidate(user_id)), Begun(self._invalidate_identity(tg_id))]
+        yield from together(dropping)
+        return all(begun.value.reached for begun in dropping)
+
+    def purged(self, user_id: int) -> Steps[bool]:
+        """Drop what came from a person's messages and summaries; whether Redis has done it."""
+        dropping = [Begun(self.history.forget(user_id)), Begun(self.rag.personal.invalidate((user_id, "")))]
+        yield from together(dropping)
+        return all(begun.value.reached for begun in dropping)
+
+    def forget(self, user_id: int, tg_id: int | None) -> Steps[Forgotten]:
+        """Forget all text of a person and what is cached of their rows; store none of it for ten minutes (G5)."""
+        text = Begun(self._forget_text(user_id))
+        dropping = [Begun(self.access_state.invalidate(user_id))]
+        if tg_id is not None:
+            dropping.append(Begun(self._invalidate_identity(tg_id)))
+        yield from together([text, *dropping])
+        dropped = text.value
+        return Forgotten(
+            reached=dropped is not None and all(begun.value.reached for begun in dropping),
+            keys=(dropped or 0) + sum(begun.value.value + begun.value.lease for begun in dropping),
+        )
+
+    def _forget_text(self, user_id: int) -> Steps[int | None]:
+        keys = (
+            self.keys.of("nostore", user_id),
+            *self.history.keys_of(user_id),
+            *self.rag.personal.keys_of(user_id),
+            *self.talkbuf.keys_of(user_id),
         )
         try:
-            dropped = yield from ask(call, int)
+            return (yield from ask(Call(FORGET, keys, (int(NOSTORE_FOR.total_seconds() * 1000),)), int))
         except Unavailable:
-            return Forgotten(reached=False)
-        access = yield from self.access_state.invalidate(user_id)
-        return Forgotten(reached=access.reached, keys=dropped + access.value + access.lease)
+            return None
+
+    def _invalidate_identity(self, tg_id: int) -> Steps[Invalidated]:
+        return self.identity.invalidate(tg_hash(self.settings.hash_secret, tg_id))
 
     def announce(self, topic: str) -> Steps[None]:
         try:

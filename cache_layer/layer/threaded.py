@@ -71,6 +71,27 @@ class SyncCacheLayer:
     def ping(self) -> Ping:
         return self._runner.run(self._definitions.ping())
 
+    def changed(self, *, user_id: int, tg_id: int) -> bool:
+        """A person's row in `users` or `subscriptions` has changed, and that is committed. Never raises.
+
+        Returns:
+            Whether Redis has dropped what it had of them. When not, this process does it before it reads there again,
+            and the entries end within a minute.
+        """
+        done = self._runner.run(self._definitions.changed(user_id, tg_id))
+        self._runner.forget_flight(self._definitions.access_state.key(user_id))
+        return done
+
+    def purged(self, user_id: int) -> bool:
+        """Messages or summaries of a person were deleted, and that is committed. Never raises.
+
+        What came from them is dropped, and appends or searches on their way since before bring nothing back.
+
+        Returns:
+            Whether Redis has done it; when not, this process does it as soon as Redis answers.
+        """
+        return self._runner.run(self._definitions.purged(user_id))
+
     def forget(self, user_id: int, tg_id: int | None = None) -> Forgotten:
         """Forget everything about a person who was deleted, or whose text must not be stored any more. Never raises.
 
@@ -79,9 +100,8 @@ class SyncCacheLayer:
         Args:
             tg_id: where it is known, the cached identity goes too.
         """
-        forgotten = self._runner.run(self._definitions.forget(user_id))
-        if tg_id is not None:
-            self.identity.invalidate(tg_id)
+        forgotten = self._runner.run(self._definitions.forget(user_id, tg_id))
+        self._runner.forget_flight(self._definitions.access_state.key(user_id))
         return forgotten
 
     def lock(self, name: str, *, job: str = "", wait: timedelta = timedelta(0), fence: int | None = None) -> SyncHold:

@@ -69,6 +69,9 @@ async def the_layer(cache: CacheLayer) -> None:
     assert_type(await cache.start(), Ping)
     assert_type(await cache.ping(), Ping)
     assert_type(cache.circuit, CircuitState)
+    assert_type(await cache.changed(user_id=42, tg_id=7), bool)
+    await cache.changed(42, 7)  # type: ignore[call-arg]
+    assert_type(await cache.purged(42), bool)
     assert_type(await cache.forget(42), Forgotten)
     assert_type(await cache.forget(42, tg_id=7), Forgotten)
     await cache.announce("caches")
@@ -335,6 +338,8 @@ def on_the_site(layer: SyncCacheLayer, state: AccessState) -> None:
     assert_type(layer.history.forget(42), Invalidated)
     assert_type(layer.rag.bump("c"), bool)
     assert_type(layer.rag.forget(42), Invalidated)
+    assert_type(layer.changed(user_id=42, tg_id=7), bool)
+    assert_type(layer.purged(42), bool)
     assert_type(layer.forget(42, tg_id=7), Forgotten)
     layer.announce("caches")
     layer.close()

@@ -6,8 +6,6 @@ to the same for every change, whoever made it; said here as well it has happened
 
 from __future__ import annotations
 
-import asyncio
-
 from cache_layer.privacy import may_store
 from pomni_admin.demo.bot import message_log, store, summaries
 from pomni_admin.demo.bot.services import Services
@@ -59,8 +57,7 @@ async def purge(services: Services, user_id: int) -> None:
     async with services.pool.connection() as session, session.transaction():
         await message_log.purge_history(session, user_id)
         await summaries.delete_summaries(session, user_id)
-    await services.cache.history.forget(user_id)
-    await services.cache.rag.forget(user_id)
+    await services.cache.purged(user_id)
     await _forget_vectors(services, user_id)
 
 
@@ -74,7 +71,7 @@ async def delete(services: Services, tg_id: int, user_id: int) -> None:
 
 async def _changed(services: Services, tg_id: int, user_id: int) -> None:
     """A row of `users` was changed."""
-    await asyncio.gather(services.cache.identity.invalidate(tg_id), services.cache.access_state.invalidate(user_id))
+    await services.cache.changed(user_id=user_id, tg_id=tg_id)
 
 
 async def _forget_vectors(services: Services, user_id: int) -> None:

@@ -37,7 +37,7 @@ SECRETS: Secrets = {"hash_secret": b"h" * 32, "encryption_keys": (("k1", b"e" * 
 
 @pytest.fixture
 def settings(valkey: Valkey) -> Settings:
-    """As in production, but patient: what a busy machine does to the first 100 ms is not what is tested here (G4 is)."""
+    """As in production but patient: what a busy machine does to the first 100 ms is not what is tested here."""
     return Settings(redis_url=valkey.url, timeout=timedelta(seconds=1), **SECRETS)
 
 

@@ -95,7 +95,7 @@ class Instances:
     def _understand(self, reply: Any) -> Sequence[Instance]:
         now_ms, *parts = reply
         found = [
-            Instance(presence, datetime.fromtimestamp(int(heard_ms) / 1000, UTC), (now_ms - int(heard_ms)) / 1000)
+            Instance(presence, datetime.fromtimestamp(float(heard_ms) / 1000, UTC), (now_ms - float(heard_ms)) / 1000)
             for raw, heard_ms in zip(parts[::2], parts[1::2], strict=True)
             if (presence := self._opened(raw)) is not None
         ]

@@ -34,6 +34,8 @@ from cache_layer.shapes.lock_view import LockView, view
 from cache_layer.steps import Batch, Call, Command, Pause, Steps, ask
 from cache_layer.switches import Switch
 
+CACHE = "lock"
+"""On whose behalf its calls are made, for the statistics; what only looks at locks is left out."""
 SILENCE = timedelta(seconds=30)
 """A holder that has said nothing for so long may be displaced; the TTL is only the backstop."""
 LAST_FENCE_KEPT = timedelta(days=30)
@@ -114,7 +116,7 @@ class Lock:
         """
         try:
             ours = yield from ask(
-                Call(LOCK_RENEW, (self.key(grant.name),), (grant.token, grant.fence, self._ttl_ms)), _yes_or_no
+                Call(LOCK_RENEW, (self.key(grant.name),), (grant.token, grant.fence, self._ttl_ms), CACHE), _yes_or_no
             )
         except Unavailable:
             raise LockUnavailable(grant.name) from None
@@ -156,7 +158,7 @@ class Lock:
     def withdraw(self, name: str, token: str) -> Steps[None]:
         """Wait for it no longer, and give back what `take` may have been given; for one that was interrupted."""
         with suppress(Unavailable):  # then the lock is displaced after the silence, and the waiter forgotten
-            yield Call(LOCK_WITHDRAW, self._keys_of(name), (token,))
+            yield Call(LOCK_WITHDRAW, self._keys_of(name), (token,), CACHE)
 
     def beat(self, held: HeldLock) -> Steps[float | None]:
         """Renew it, if it may still be ours by the clock; the seconds until the next beat, None when it is lost."""
@@ -198,7 +200,7 @@ class Lock:
             LockUnavailable: Redis is away.
         """
         try:
-            return (yield from ask(Call(LOCK_FORCE, (self.key(name),), (fence,)), _yes_or_no))
+            return (yield from ask(Call(LOCK_FORCE, (self.key(name),), (fence,), CACHE), _yes_or_no))
         except Unavailable:
             raise LockUnavailable(name) from None
 
@@ -267,6 +269,7 @@ class Lock:
                 _ms(LAST_FENCE_KEPT),
                 _ms(WAITER_KEPT) if waits else 0,
             ),
+            CACHE,
         )
         try:
             granted = yield from ask(call, int)
@@ -275,7 +278,7 @@ class Lock:
         return granted or None
 
     def _release(self, grant: Grant) -> Call:
-        return Call(LOCK_RELEASE, (self.key(grant.name),), (grant.token, grant.fence))
+        return Call(LOCK_RELEASE, (self.key(grant.name),), (grant.token, grant.fence), CACHE)
 
 
 def _yes_or_no(reply: Any) -> bool:

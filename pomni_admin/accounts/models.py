@@ -17,6 +17,7 @@ class User(AbstractUser):
             ("invalidate_access", "May invalidate a person's access cache"),
             ("run_jobs", "May start summary jobs"),
             ("cancel_jobs", "May cancel summary jobs"),
+            ("switch_caches", "May switch caches off and on"),
         ]
 
     @property

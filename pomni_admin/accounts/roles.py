@@ -18,6 +18,7 @@ LOOK_UP_PEOPLE: Final = "accounts.look_up_people"
 INVALIDATE_ACCESS: Final = "accounts.invalidate_access"
 RUN_JOBS: Final = "accounts.run_jobs"
 CANCEL_JOBS: Final = "accounts.cancel_jobs"
+SWITCH_CACHES: Final = "accounts.switch_caches"
 
 
 class Role(TextChoices):
@@ -31,7 +32,7 @@ class Role(TextChoices):
 
 _VIEWER = frozenset({VIEW_SITE})
 _SUPPORT = _VIEWER | {LOOK_UP_PEOPLE, INVALIDATE_ACCESS}
-_ADMIN = _SUPPORT | {RUN_JOBS, CANCEL_JOBS}
+_ADMIN = _SUPPORT | {RUN_JOBS, CANCEL_JOBS, SWITCH_CACHES}
 
 PERMISSIONS: Final[Mapping[Role, frozenset[str]]] = {
     Role.VIEWER: _VIEWER,

@@ -26,6 +26,10 @@ class Reason(TextChoices):
     STUCK = "stuck", _("It does not move")
     WRONG_PERIOD = "wrong_period", _("It was started for the wrong period")
     SCHEDULE = "schedule", _("The schedule")
+    WRONG_DATA = "wrong_data", _("It shows something wrong")
+    INCIDENT = "incident", _("Redis is in trouble")
+    MAINTENANCE = "maintenance", _("Work on Redis")
+    REPAIRED = "repaired", _("It has been put right")
     OTHER = "other", _("Another reason")
 
 
@@ -36,6 +40,8 @@ class Act(TextChoices):
     INVALIDATE_ACCESS = "cache.access_state.invalidate", _("Invalidated cached access")
     RUN_SUMMARIES = "summaries.run", _("Started summaries")
     CANCEL_SUMMARIES = "summaries.cancel", _("Cancelled summaries")
+    SWITCH_CACHE_OFF = "cache.switch_off", _("Switched a cache off")
+    SWITCH_CACHE_ON = "cache.switch_on", _("Switched a cache on")
 
 
 REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
@@ -50,6 +56,8 @@ REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
     ),
     Act.RUN_SUMMARIES: (Reason.MISSED_RUN, Reason.RUN_AGAIN, Reason.SCHEDULE, Reason.OTHER),
     Act.CANCEL_SUMMARIES: (Reason.STUCK, Reason.WRONG_PERIOD, Reason.OTHER),
+    Act.SWITCH_CACHE_OFF: (Reason.WRONG_DATA, Reason.INCIDENT, Reason.MAINTENANCE, Reason.OTHER),
+    Act.SWITCH_CACHE_ON: (Reason.REPAIRED, Reason.OTHER),
 }
 """The reasons that may be given for each act, in the order in which a form offers them."""
 

@@ -28,8 +28,19 @@ JOB_KINDS: Final[Words] = {
 }
 CACHES: Final[Words] = {
     "access_state": _("May this person use the bot now?"),
+    "recent_history": _("What was said lately, sealed"),
+    "talkbuf": _("Messages being merged into one turn, sealed"),
+    "rag": _("What was retrieved for a question, and its vector"),
     "summaries_job": _("How far a summary job is"),
+    "lock": _("Who may do what only one may do at a time"),
+    "identity": _("Who writes, and what may be stored of them"),
 }
+OFF_BY: Final[Words] = {
+    "variable": _("by a variable"),
+    "secret": _("a secret is missing"),
+    "switch": _("by hand"),
+}
+"""What keeps a cache from using Redis in a process."""
 CIRCUIT: Final[Words] = {
     "closed": _("closed: Redis is used"),
     "open": _("open: Redis is left alone for now"),
@@ -81,6 +92,8 @@ RESULTS: Final[Words] = {
     "ambiguous": pgettext_lazy("result", "ambiguous"),
     "already_running": pgettext_lazy("result", "already running"),
     "already_finished": pgettext_lazy("result", "had already finished"),
+    "already_off": pgettext_lazy("result", "was already off"),
+    "already_on": pgettext_lazy("result", "was already on"),
 }
 STARTERS: Final[Words] = {
     "schedule": _("the schedule"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import redis
 from django.utils import timezone
 
-from cache_layer import Holder
+from cache_layer import Holder, Presence
 from cache_layer.keys import Keys
 from cache_layer.statistics import Stats
 from pomni_admin.audit import acts
@@ -17,6 +19,7 @@ from pomni_admin.audit.vocabulary import Act, Reason
 from pomni_admin.cache import handle_of, layer
 from pomni_admin.summaries.models import Batch, BatchState, Failure, Job, JobState
 
+NO_KEYS = {"recent_history": "secret", "talkbuf": "secret", "rag": "secret"}
 NIGHT = datetime.now(UTC).replace(hour=3, minute=0, second=4, microsecond=0)
 
 
@@ -121,7 +124,7 @@ def _ended(state: JobState, days_ago: int, total: int, done: int, errors: int = 
 
 
 def _count(redis_url: str) -> None:
-    """A quarter of an hour of counts, as the layer writes them."""
+    """A quarter of an hour of records, as the layer writes them."""
     stats = Stats(Keys(""))
     shape = [62, 71, 55, 80, 96, 90, 104, 88, 61, 73, 97, 120, 111, 84, 33]
     with redis.Redis.from_url(redis_url) as client:
@@ -136,9 +139,50 @@ def _count(redis_url: str) -> None:
                     "access_state.fill": misses,
                     "access_state.wait": place % 3,
                     "access_state.fill_refused": int(place == 6),
+                    **_times("access_state", calls=reads * 4, loads=misses, size=96),
+                    "recent_history.hit": reads - misses // 2,
+                    "recent_history.miss": misses // 2,
+                    "recent_history.bypass": reads // 8,
+                    "recent_history.load": misses // 2,
+                    "recent_history.rejected": int(place == 4),
+                    **_times("recent_history", calls=reads, loads=misses // 2, size=9_400),
+                    "talkbuf.push": reads,
+                    "talkbuf.turn": reads * 2 // 3,
+                    "talkbuf.bypass": reads // 8,
+                    "talkbuf.redelivered": int(place == 9),
+                    **_times("talkbuf", calls=reads * 3, loads=0, size=350),
                     "summaries_job.hit": reads // 12,
                     "summaries_job.miss": int(place in {2, 9}),
                     "summaries_job.load": int(place in {2, 9}),
+                    **_times("lock", calls=reads // 9, loads=0, size=0),
                 }
             )
             client.hset(stats.key(this - len(shape) + 1 + place), mapping={k: v for k, v in counts.items() if v})
+        _instances(client)
+
+
+def _times(cache: str, calls: int, loads: int, size: int) -> Mapping[str, int]:
+    """Spread over buckets as those of a quick Redis and a slower source are."""
+    numbers = {f"{cache}.bytes_read": calls * size, f"{cache}.bytes_written": loads * size}
+    for what, number, middle in (("redis_us", calls, 31), ("load_us", loads, 46)):
+        for step, share in enumerate((0.06, 0.26, 0.36, 0.18, 0.08, 0.03, 0.02, 0.01)):
+            bucket = middle - 2 + step + (step > 5) * 4
+            numbers[f"{cache}.{what}.{bucket}"] = round(number * share)
+    return numbers
+
+
+def _instances(client: redis.Redis) -> None:
+    """Two bots, of which one is silent, and a worker without a secret."""
+    now = datetime.now(UTC)
+    bot, job = "pomni-bot-7d9c5-xk2lp", "pomni-worker-0"
+    for number, (said, silent_s) in enumerate(
+        (
+            (Presence(id="", role="bot", version="1f3a9c2e", host=bot, pid=17, since=now - timedelta(hours=5)), 0.4),
+            (Presence(id="", role="bot", version="0b77e410", host=bot, pid=9, since=now, off={"rag": "switch"}), 74),
+            (Presence(id="", role="worker", version="1f3a9c2e", host=job, pid=41, since=now, off=NO_KEYS), 0.9),
+        )
+    ):
+        said = msgspec.structs.replace(said, id=f"scene{number}")
+        client.hset("instances:{all}", said.id, msgspec.json.encode(said))
+        heard = now - timedelta(seconds=silent_s)
+        client.zadd("instances:{all}:heard", {said.id: heard.timestamp() * 1000})

@@ -66,6 +66,14 @@ def test_every_page_fits_and_is_without_errors(
     for name in ("jobs", "caches", "locks", "audit"):
         _visit(page, site, name)
         picture(name)
+    _visit(page, site, "caches")
+    page.locator("#cache-rag summary", has_text="…").click()
+    page.locator("#why-rag").select_option("incident")
+    picture("caches-switching")
+    submit(page, "#cache-rag .switching button")
+    page.locator("#cache-rag summary", has_text="…").click()
+    picture("caches-switched")
+    submit(page, "#cache-rag .switching button")  # on again: the site goes on to the next test
     for name, job in (("job-running", scene.running), ("job-partial", scene.partial)):
         _visit(page, site, f"jobs/{job}")
         picture(name)

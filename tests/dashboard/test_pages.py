@@ -187,6 +187,8 @@ def test_every_page_is_there_while_redis_is_not(without_redis: Visitor, cast: Ca
     receipt = without_redis.post("/users/refresh-access", "/users", {"token": token[1]})
     assert "Could not refresh: Redis is unreachable" in receipt.text
     assert acts.recent(1)[0].result == "unreachable"
+    without_redis.post("/caches/rag/switch-off", "/caches", {"reason": "incident"})
+    assert (acts.recent(1)[0].act, acts.recent(1)[0].result) == ("cache.switch_off", "unreachable")
 
 
 def test_requests_leave_no_connections_to_postgresql_behind(site: Site, database: Database) -> None:

@@ -53,6 +53,11 @@ TABLE = (
     Row("dashboard:cancel_job", "POST", SIGN_IN, 403, 403, 404, 403, (NOBODY,), act="summaries.cancel"),
     Row("dashboard:cancel_job", "GET", 405, 405, 405, 405, 405, (NOBODY,)),
     Row("dashboard:caches", "GET", SIGN_IN, 200, 200, 200, 403),
+    Row("dashboard:switch_cache_off", "POST", SIGN_IN, 403, 403, 400, 403, ("rag",), act="cache.switch_off"),
+    Row("dashboard:switch_cache_off", "POST", SIGN_IN, 403, 403, 404, 403, ("nothing",), act="cache.switch_off"),
+    Row("dashboard:switch_cache_off", "GET", 405, 405, 405, 405, 405, ("rag",)),
+    Row("dashboard:switch_cache_on", "POST", SIGN_IN, 403, 403, 400, 403, ("rag",), act="cache.switch_on"),
+    Row("dashboard:switch_cache_on", "GET", 405, 405, 405, 405, 405, ("rag",)),
     Row("dashboard:locks", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:users", "GET", SIGN_IN, 403, 200, 200, 403),
     Row("dashboard:find_person", "GET", SIGN_IN, 403, 302, 302, 403),
@@ -115,6 +120,9 @@ def test_a_page_shows_only_buttons_that_work(role: str, people: dict[str, User |
     client.force_login(user)
     html = client.get(reverse("dashboard:jobs")).content.decode()
     assert (reverse("dashboard:run_daily") in html) == (role == "admin")
+    caches = client.get(reverse("dashboard:caches")).content.decode()
+    assert (reverse("dashboard:switch_cache_off", args=["rag"]) in caches) == (role == "admin")
+    assert ("<select" in caches) == (role == "admin")
     assert (reverse("dashboard:users") in html) == (role != "viewer")
 
 

@@ -82,7 +82,7 @@ class LocksPage(Page[LocksView]):
 
     def view(self, subject: str) -> LocksView:
         layer = cache.layer()
-        if not layer.settings.is_on("lock"):
+        if not layer.switches.is_on("lock"):
             return LocksView("off")
         try:
             return LocksView("known", tuple(LockRow.of(lock) for lock in layer.locks.held()))

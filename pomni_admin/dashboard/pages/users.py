@@ -122,7 +122,7 @@ def refresh_access(request: HttpRequest) -> HttpResponse:
         access = cache.layer().access_state
         done = access.invalidate(user_id)
         access.get(user_id, load=read_access)  # so that the next reader, and this page, find the truth there
-        is_on = cache.layer().settings.is_on("access_state")
+        is_on = cache.layer().switches.is_on("access_state")
         act.result = "ok" if done.reached or not is_on else "unreachable"
     person = look_at(user_id)
     receipt = Receipt(

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from pomni_admin.audit.vocabulary import Reason
 from pomni_admin.dashboard import words
 
 register = template.Library()
@@ -64,6 +65,18 @@ def duration(seconds: float | None) -> str:
 @register.filter
 def milliseconds(value: float | None) -> str:
     return NONE if value is None else _("%(count)s ms") % {"count": number_format(value, 1 if value < 10 else 0)}
+
+
+@register.filter
+def microseconds(value: float | None) -> str:
+    """A short time with two or three figures: `170 µs`, `2.5 ms`, `1.2 s`."""
+    if value is None:
+        return NONE
+    if value < 1_000:
+        return _("%(count)s µs") % {"count": number_format(value, 0)}
+    if value < 1_000_000:
+        return milliseconds(value / 1_000)
+    return _("%(count)s s") % {"count": number_format(value / 1_000_000, 1)}
 
 
 @register.simple_tag
@@ -138,6 +151,18 @@ def cache_holds(name: str) -> str:
 @register.filter
 def circuit_word(code: str) -> str:
     return _word(words.CIRCUIT, code)
+
+
+@register.filter
+def off_by_word(code: str) -> str:
+    """What keeps a cache from using Redis in a process."""
+    return _word(words.OFF_BY, code)
+
+
+@register.filter
+def reason_word(code: str) -> str:
+    """Why somebody did something; a word from outside the site stays as it is."""
+    return str(Reason(code).label) if code in Reason.values else code
 
 
 @register.filter

@@ -144,7 +144,7 @@ class SwitchBoard:
 
     def put_back(self) -> Steps[None]:
         """Bring Redis up to what is known here, unless somebody else has by now."""
-        self._follow_reply((yield self._turn_call("", None)))
+        yield from ask(self._turn_call("", None), self._follow_reply)
 
     def turn(self, cache: str, *, on: bool, by: str, reason: str) -> Steps[Turned]:
         """Switch a cache off for all processes, or on again.

@@ -79,7 +79,9 @@ def asked_again(
         for number, reply in enumerate(final):
             if isinstance(reply, NoScriptError):
                 whole[number] = True
-            elif isinstance(reply, AskError) and (place := routes.redirected(reply)) is not None:  # MovedError is one
+            elif (
+                isinstance(reply, AskError) and (place := routes.redirected(reply, places[number].node)) is not None
+            ):  # MovedError is one
                 places[number] = place
             else:
                 continue

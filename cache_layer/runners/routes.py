@@ -90,8 +90,8 @@ class Routes(ABC, Generic[L]):
         """A batch by nodes."""
 
     @abstractmethod
-    def redirected(self, error: AskError) -> Place[L] | None:
-        """Where a node has pointed to; None when that is not followed."""
+    def redirected(self, error: AskError, by: Node[L]) -> Place[L] | None:
+        """Where this node has pointed to; None when that is not followed."""
 
 
 class Single(Routes[L]):
@@ -114,7 +114,7 @@ class Single(Routes[L]):
     def parts(self, batch: Batch) -> Sequence[Part[L]]:
         return ((self._node, range(len(batch.steps))),)
 
-    def redirected(self, error: AskError) -> Place[L] | None:
+    def redirected(self, error: AskError, by: Node[L]) -> Place[L] | None:
         return None
 
 
@@ -161,8 +161,8 @@ class Cluster(Routes[L]):
             parts.setdefault(next(iter(parts)) if parts else self.any(), []).extend(keyless)
         return list(parts.items())
 
-    def redirected(self, error: AskError) -> Place[L] | None:
-        node = self._node(Address(error.host or self._seed.address.host, int(error.port)))  # type: ignore[union-attr]
+    def redirected(self, error: AskError, by: Node[L]) -> Place[L] | None:
+        node = self._node(_beside(by, error.host, error.port))
         if isinstance(error, MovedError):
             self._slots[error.slot_id] = node
             self.is_stale = True
@@ -188,9 +188,7 @@ class Cluster(Routes[L]):
             for first, last, (host, port, *_), *_replicas in reply:
                 if not 0 <= first <= last < REDIS_CLUSTER_HASH_SLOTS:
                     raise ValueError
-                # An empty host means: the one that you have asked.
-                said = host.decode() if isinstance(host, bytes) else host
-                node = self._node(Address(said or teller.address.host, int(port)))  # type: ignore[union-attr]
+                node = self._node(_beside(teller, host.decode() if isinstance(host, bytes) else host, port))
                 slots[first : last + 1] = [node] * (last - first + 1)
         except (TypeError, ValueError, AttributeError):
             raise Unavailable("nonsense") from None
@@ -206,6 +204,12 @@ class Cluster(Routes[L]):
             node = self._seed if address == self._seed.address else Node(address, self._connect(address))
             node = self._nodes.setdefault(address, node)
         return node
+
+
+def _beside(node: Node[L], host: str | None, port: int | str) -> Address:
+    """An address that a node of a cluster has named; without a host it means its own."""
+    assert node.address is not None
+    return Address(host or node.address.host, int(port))
 
 
 def key_of(step: Command | Call) -> str | None:

@@ -19,6 +19,7 @@ def findings(settings: Settings, environment: str) -> Iterator[Finding]:
         environment: what `POMNI_ENV` says.
     """
     yield _environment(environment)
+    yield Finding(SECTION, "POMNI_VERSION", "ok", settings.version)
     yield _redis_url(settings.redis_url)
     cluster = (
         "on: the other nodes are found from REDIS_URL" if settings.cluster else "off: REDIS_URL is the only server"

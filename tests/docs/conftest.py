@@ -25,8 +25,8 @@ def begin(tmp_path: Path, database: Database, cast: Cast, monkeypatch: pytest.Mo
     `without` leaves a line of code out, `locks` tells whether any are to be had, and `is_open=False` leaves it to the
     test to open the layer.
     """
-    monkeypatch.setenv("TALK_DEBOUNCE_SEC", "0.15")
-    monkeypatch.setenv("TALK_DEBOUNCE_SHORT_SEC", "0.15")
+    monkeypatch.setenv("TALK_DEBOUNCE_SEC", "0.4")
+    monkeypatch.setenv("TALK_DEBOUNCE_SHORT_SEC", "0.4")
 
     @asynccontextmanager
     async def start(

@@ -62,16 +62,17 @@ class Day:
         return [said["content"] for said in await self.it._load_history_from_db(self.cast.tg_id(name))]
 
     async def in_the_chat(self, bot: Bot, name: str, *texts: str) -> None:
-        """Messages as they come from Telegram, one after the other."""
-        for text in texts:
-            self.message_id += 1
-            tg_id = self.cast.tg_id(name)
-            user = User(id=tg_id, is_bot=False, first_name=name)
-            chat = Chat(id=tg_id, type="private")
-            message = TelegramMessage(
-                message_id=self.message_id, date=datetime.now(UTC), chat=chat, from_user=user, text=text
-            )
-            await self.it.talk(message, bot, await self.it.meet(tg_id))
+        """Messages as they come from Telegram, at the same time, so that they are quick also on a busy machine."""
+        tg_id = self.cast.tg_id(name)
+        user, chat = User(id=tg_id, is_bot=False, first_name=name), Chat(id=tg_id, type="private")
+        person = await self.it.meet(tg_id)
+        first = self.message_id + 1
+        self.message_id += len(texts)
+        messages = [
+            TelegramMessage(message_id=number, date=datetime.now(UTC), chat=chat, from_user=user, text=text)
+            for number, text in enumerate(texts, start=first)
+        ]
+        await asyncio.gather(*(self.it.talk(message, bot, person) for message in messages))
 
     message_id = 0
 

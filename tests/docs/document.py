@@ -65,7 +65,9 @@ def needed_lines() -> list[str]:
     """The lines of code that tell the layer of a change."""
     found = (line for block in blocks() if block.kind == "python" for line in block.code.splitlines())
     return [
-        line.strip() for line in found if re.search(r"await cache\.[a-z_.]*(invalidate|forget|append|bump)\(", line)
+        line.strip()
+        for line in found
+        if re.search(r"await cache\.[a-z_.]*(invalidate|changed|purged|forget|append|bump)\(", line)
     ]
 
 

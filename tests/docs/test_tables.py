@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -26,6 +26,7 @@ from cache_layer import (
     Unavailable,
 )
 from cache_layer.settings import CACHES, DEBOUNCE_SECONDS, TTL_SECONDS
+from tests.cache_layer.asked import Asked
 from tests.cache_layer.conftest import SECRETS
 from tests.cache_layer.public_interface import bots, calls
 from tests.docs.document import TEXT, in_code, steps, table
@@ -34,23 +35,6 @@ VARIABLES = {in_code(name)[0]: (allowed, default) for name, allowed, default in 
 LIFE = {"start", "close", "from_env", "talk.close", "locks.hold"}
 """Opening and closing; and what `lock` is a shorter word for."""
 ASKS_NOBODY = {"stats.own", "switches.is_on"}
-
-
-class Asked(Mapping[str, str]):
-    """An environment in which nothing is set, and which notes what it is asked for."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-
-    def __getitem__(self, name: str) -> str:
-        self.names.add(name)
-        raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
 
 
 def test_every_variable_that_the_layer_reads_is_in_the_table_and_no_other() -> None:
@@ -184,6 +168,8 @@ AWAY: Mapping[str, tuple[Tried, Callable[[object], bool]]] = {
     "rag.bump": (lambda c, p: c.rag.bump("c"), lambda it: it is False),
     "rag.forget": (lambda c, p: c.rag.forget(42), lambda it: not it.reached),  # type: ignore[attr-defined]
     "jobs.get": (lambda c, p: c.jobs.get("j", load=no_job), lambda it: it is None),
+    "changed": (lambda c, p: c.changed(user_id=42, tg_id=7), lambda it: it is False),
+    "purged": (lambda c, p: c.purged(42), lambda it: it is False),
     "forget": (lambda c, p: c.forget(42, 7), lambda it: not it.reached),  # type: ignore[attr-defined]
     "talk.push": (push, lambda it: it is False),
     "talk.turns": (first_turn, lambda it: it == "Привет"),

@@ -11,8 +11,9 @@ import pytest
 from cache_layer import Settings
 from cache_layer.__main__ import main
 from cache_layer.fresh_secrets import fresh_secrets
-from cache_layer.settings import SECRETS
+from cache_layer.settings import CACHES, SECRETS
 from pomni_admin.demo.servers import Valkey
+from tests.cache_layer.asked import Asked
 from tests.harness.processes import Spawn
 
 
@@ -67,6 +68,21 @@ def test_no_secret_is_shown(valkey: Valkey, spawn: Spawn, form: list[str]) -> No
     for secret in (value.partition(":")[2] or value for entry in secrets.values() for value in entry.split(",")):
         assert secret not in asked.output
         assert secret[:12] not in asked.output
+
+
+def test_every_variable_is_in_the_report_or_of_a_cache_that_is(valkey: Valkey, spawn: Spawn) -> None:
+    asked = spawn(["-m", "cache_layer", "doctor"])
+    assert asked.wait() == 0
+    shown = {line.split()[1] for line in asked.lines if line.startswith("  ")}
+    of_a_cache = {f"REDIS_{kind}_{cache.upper()}" for kind in ("CACHE", "TTL") for cache in CACHES}
+    missing = known_variables() - shown - of_a_cache - {"REDIS_CACHE"}
+    assert {name for name in missing if not name.startswith("TALK_DEBOUNCE_")} == set()
+
+
+def known_variables() -> set[str]:
+    asked = Asked()
+    Settings.from_env(asked)
+    return asked.names - {"RENDER_GIT_COMMIT"}
 
 
 def test_fresh_secrets_are_what_the_settings_take() -> None:

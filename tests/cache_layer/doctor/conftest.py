@@ -10,9 +10,6 @@ import pytest
 from cache_layer import Settings
 from pomni_admin.demo.servers import Valkey
 from tests.cache_layer.conftest import SECRETS
-from tests.harness.cluster import cluster, cluster_servers
-
-__all__ = ["cluster", "cluster_servers"]
 
 
 @pytest.fixture

@@ -264,6 +264,7 @@ async def test_a_turn_answered_from_memory_is_in_redis_as_soon_as_redis_is_back(
         await one.until(lambda: handler.calls == 1)
         own_valkey.start()
         await until_in_flight(own_valkey, ALISA)
+        await until_closed(another.layer)
         await push(another.layer, 2)
         await asyncio.gather(nothing_more(one, QUIET_S * 2), nothing_more(another, QUIET_S * 2))
         handler.go.set()

@@ -29,7 +29,8 @@ async def examine(settings: Settings, environment: str) -> Report:
     findings += redis if anything_on else softened(redis)
     answers = bool(redis) and not any(finding.name == "ping" and finding.verdict == "fault" for finding in redis)
     if answers and anything_on:
-        findings += await _caches(settings, await _switched_off(settings))
+        takes_writes = not any(finding.name == "writes" and finding.verdict == "fault" for finding in redis)
+        findings += await _caches(settings, await _switched_off(settings), "" if takes_writes else ": see writes")
     else:
         findings += _untried(settings)
     return Report(tuple(findings))
@@ -66,11 +67,16 @@ async def _switched_off(settings: Settings) -> Mapping[str, str]:
     }
 
 
-async def _caches(settings: Settings, switched_off: Mapping[str, str]) -> list[Finding]:
+async def _caches(settings: Settings, switched_off: Mapping[str, str], known: str) -> list[Finding]:
+    """
+    Args:
+        switched_off: why, by cache.
+        known: what is known already of why a cache does not work, to be added to what was seen of it.
+    """
     async with open_stage(settings) as stage:
         found = [
             _off(settings.why_off(cache) or switched_off.get(cache, ""), name)
-            or await _probed(stage, name, cache, probe)
+            or await _probed(stage, name, cache, probe, known)
             for name, (cache, probe) in PROBES.items()
         ]
     if stage.left:
@@ -83,14 +89,14 @@ def _off(why: str, name: str) -> Finding | None:
     return Finding(SECTION, name, "off", why) if why else None
 
 
-async def _probed(stage: Stage, name: str, cache: str, probe: Probe) -> Finding:
+async def _probed(stage: Stage, name: str, cache: str, probe: Probe, known: str) -> Finding:
     timings = Timings()
     ttl_s = int(stage.settings.ttls[cache].total_seconds())
     try:
         said = await probe(stage, timings)
     except (DoesNotWork, CacheLayerError) as error:
         circuit = "" if stage.here.circuit == "closed" else "; Redis is not being asked, since it was too slow or away"
-        return Finding(SECTION, name, "fault", f"{error}{circuit}", {"ttl_s": ttl_s})
+        return Finding(SECTION, name, "fault", f"{error}{known}{circuit}", {"ttl_s": ttl_s})
     write, read = (_in_words(timings.figures.get(which)) for which in ("write_ms", "read_ms"))
     columns = f"write {write:>8}  read {read:>8}  TTL {ttl_s:>4} s  {said}"
     return Finding(SECTION, name, "ok", columns, {"ttl_s": ttl_s, **timings.figures})

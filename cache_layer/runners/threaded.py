@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -136,8 +137,9 @@ class SyncRunner(Circuit[Client]):
 
     @property
     def url(self) -> str:
-        """REDIS_URL; of a cluster, for one node of those that may be asked."""
-        return self._url if self._routes is None else url_at(self._url, self._routes.any().address)
+        """REDIS_URL; of a cluster, for a node that may be asked: another each time, since one may be lost unnoticed."""
+        nodes = [node for node in self._nodes() if node.breaker.allows]
+        return url_at(self._url, random.choice(nodes).address) if nodes else self._url  # noqa: S311  no secret
 
     def close(self) -> None:
         """End what runs in the background. Later calls are still performed."""

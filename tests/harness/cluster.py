@@ -41,6 +41,7 @@ class Member(Valkey):
             "cluster-node-timeout": str(NODE_TIMEOUT_MS),
             "cluster-require-full-coverage": "no",
             "cluster-announce-port": str(self._announced_port),
+            "repl-diskless-sync-delay": "0",
             **self._options,
         }
         return [*super().command(), *(word for option, value in options.items() for word in (f"--{option}", value))]
@@ -49,7 +50,15 @@ class Member(Valkey):
     def bus_port(self) -> int:
         return self._bus_port
 
-    def ask(self, *words: str | int) -> Any:
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def errors(self, kind: str) -> int:
+        """How many commands it has answered with this error so far."""
+        return int(self.ask("INFO", "errorstats").get(f"errorstat_{kind}", {"count": 0})["count"])
+
+    def ask(self, *words: str | int | bytes) -> Any:
         """Send it one command, past everything that is tested."""
         with redis.Redis(port=self.port, socket_timeout=5) as client:
             return client.execute_command(*words)
@@ -71,11 +80,10 @@ class Cluster:
     def start(self) -> Self:
         for member in self.members:
             member.start()
-        each = REDIS_CLUSTER_HASH_SLOTS / MASTERS
         first, *others = self.members
         for number, member in enumerate(self.members):
             member.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            member.ask("CLUSTER", "ADDSLOTSRANGE", round(number * each), round((number + 1) * each) - 1)
+            member.ask("CLUSTER", "ADDSLOTSRANGE", _first_slot(number), _first_slot(number + 1) - 1)
         for other in others:
             first.ask("CLUSTER", "MEET", "127.0.0.1", other.port, other.bus_port)
         self.wait_until_settled()
@@ -84,6 +92,16 @@ class Cluster:
     def stop(self) -> None:
         for member in self.members:
             member.kill()
+
+    def heal(self) -> None:
+        """Bring back the nodes that were killed or paused."""
+        for member in self.members:
+            if member.is_running:
+                member.resume()
+            else:
+                member.start()
+            member.ask("CONFIG", "SET", "cluster-require-full-coverage", "no")
+        self.wait_until_settled()
 
     def wait_until_settled(self) -> None:
         """Until every node says that the cluster is well, and all of the same slots."""
@@ -107,12 +125,26 @@ class Cluster:
             member.ask("FLUSHALL")
 
     def owner_of(self, key: str) -> Member:
-        """The master that has this key, as the first that answers says."""
-        slot = key_slot(key.encode())
-        port = next(
-            port for first, last, (_, port, *_), *_ in self._anybody().ask("CLUSTER", "SLOTS") if first <= slot <= last
-        )
-        return next(member for member in self.members if member.port == port)
+        """The master that was given this key's slot at first."""
+        return self.members[min(key_slot(key.encode()) * MASTERS // REDIS_CLUSTER_HASH_SLOTS, MASTERS - 1)]
+
+    def begin_to_move(self, slot: int, source: Member, target: Member) -> None:
+        """From here on keys of the slot that the source has no longer are the target's (ASK)."""
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", str_of(source.ask("CLUSTER", "MYID")))
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", str_of(target.ask("CLUSTER", "MYID")))
+
+    def move_keys(self, slot: int, source: Member, target: Member) -> int:
+        """Those that the source has now; how many there were."""
+        keys = source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100)
+        if keys:
+            source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "REPLACE", "KEYS", *keys)
+        return len(keys)
+
+    def end_to_move(self, slot: int, target: Member) -> None:
+        """From here on the slot is the target's (MOVED)."""
+        owner = str_of(target.ask("CLUSTER", "MYID"))
+        for member in [target, *(member for member in self.members if member is not target)]:
+            member.ask("CLUSTER", "SETSLOT", slot, "NODE", owner)
 
     def add_replica(self, of: Member) -> Member:
         """Another node that takes over when this master is lost."""
@@ -122,7 +154,7 @@ class Cluster:
         self.wait_until_settled()
         replica.ask("CLUSTER", "REPLICATE", str_of(of.ask("CLUSTER", "MYID")))
         deadline = time.monotonic() + 30
-        while "master_link_status:up" not in str_of(replica.ask("INFO", "replication")):
+        while replica.ask("INFO", "replication").get("master_link_status") != "up":
             assert time.monotonic() < deadline
             time.sleep(0.02)
         self.wait_until_settled()
@@ -132,11 +164,12 @@ class Cluster:
         """Of all nodes together, sorted."""
         return sorted(str_of(key) for member in self.members for key in member.ask("KEYS", pattern))
 
-    def _anybody(self) -> Member:
-        return next(member for member in self.members if member.is_ready())
-
     def _member(self, name: str) -> Member:
         return Member(self._folder / name, keep=self._keep, options=self._options)
+
+
+def _first_slot(number: int) -> int:
+    return -(-number * REDIS_CLUSTER_HASH_SLOTS // MASTERS)
 
 
 def str_of(reply: Any) -> str:

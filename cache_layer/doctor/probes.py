@@ -15,6 +15,7 @@ from cache_layer.catalogue.recent_history import HistoryQuery, Message
 from cache_layer.catalogue.talkbuf import Incoming
 from cache_layer.doctor.stage import ROLE, DoesNotWork, Stage, Timings, answers, must_find
 from cache_layer.errors import LockHeld
+from cache_layer.privacy import tg_hash
 from cache_layer.shapes import Holder, Invalidated
 
 COLLECTION = "doctor"
@@ -38,7 +39,7 @@ async def access_state(stage: Stage, timings: Timings) -> str:
 
 
 async def identity(stage: Stage, timings: Timings) -> str:
-    stage.touches(stage.definitions.identity.invalidate(stage.here.identity.subject(stage.tg_id)))
+    stage.touches(stage.definitions.identity.invalidate(tg_hash(stage.settings.hash_secret, stage.tg_id)))
     await timings.write(stage.here.identity.get(stage.tg_id, load=answers(stage.identity)))
     found = await timings.read(lambda: stage.there.identity.get(stage.tg_id, load=must_find("an identity")))
     _expect(found is not None and found.user_id == stage.user_id, "what came back is not what was written")

@@ -20,6 +20,7 @@ from cache_layer.errors import Unavailable
 from cache_layer.layer import CacheLayer
 from cache_layer.layer.definitions import Definitions
 from cache_layer.person import Identity, Person
+from cache_layer.privacy import tg_hash
 from cache_layer.runners import AsyncRunner
 from cache_layer.settings import Debounce, Settings
 from cache_layer.steps import Batch, Call, Command, Step, Steps, ask
@@ -84,7 +85,7 @@ class Stage:
 
     async def person(self, layer: CacheLayer) -> Person:
         """Nobody, as this instance knows them; somebody whose text may be stored."""
-        self.touches(self.definitions.identity.invalidate(layer.identity.subject(self.tg_id)))
+        self.touches(self.definitions.identity.invalidate(tg_hash(self.settings.hash_secret, self.tg_id)))
         found = await layer.identity.get(self.tg_id, load=answers(self.identity))
         assert found is not None
         return found

@@ -12,8 +12,9 @@ from types import TracebackType
 from cache_layer.breaker import CircuitState
 from cache_layer.exchange import EXCHANGE_EVERY_S
 from cache_layer.layer.access_state import AsyncAccessState
+from cache_layer.layer.acquaintances import Acquaintances
 from cache_layer.layer.definitions import Definitions, Forgotten, Ping
-from cache_layer.layer.history import AsyncHistory
+from cache_layer.layer.history import AsyncHistory, own_memory
 from cache_layer.layer.hold_asynchronous import AsyncHold
 from cache_layer.layer.identity import AsyncIdentity
 from cache_layer.layer.jobs import AsyncJobs
@@ -23,6 +24,7 @@ from cache_layer.layer.statistics import AsyncStats
 from cache_layer.layer.switches import AsyncSwitches
 from cache_layer.layer.talk import TalkBuffer
 from cache_layer.layer.turn import Sources, TurnContext, TurnContexts
+from cache_layer.privacy import may_store
 from cache_layer.runners import AsyncRunner
 from cache_layer.settings import Settings
 
@@ -44,9 +46,11 @@ class CacheLayer:
         self._closing = asyncio.Event()
         self._exchanging: asyncio.Task[None] | None = None
         self.access_state = AsyncAccessState(self._definitions.access_state, self._runner)
-        self.identity = AsyncIdentity(self._definitions.identity, self._runner, settings.hash_secret)
-        self.history = AsyncHistory(self._definitions.history, self._runner)
-        self._turns = TurnContexts(self._runner, self.identity, self._definitions.access_state, self.history)
+        self._people = Acquaintances(settings.hash_secret)
+        self._memory = own_memory()
+        self.identity = AsyncIdentity(self._definitions.identity, self._runner, self._people)
+        self.history = AsyncHistory(self._definitions.history, self._runner, self._memory)
+        self._turns = TurnContexts(self._definitions, self._runner, self._people, self._memory)
         self.rag = AsyncRag(self._definitions.rag, self._runner, self._definitions.keys)
         self.jobs = AsyncJobs(self._definitions.jobs, self._runner)
         self.talk = TalkBuffer(self._definitions, self._runner)
@@ -111,8 +115,11 @@ class CacheLayer:
         """
         return await self._turns.get(tg_id, limit, load)
 
-    async def changed(self, *, user_id: int, tg_id: int) -> bool:
+    async def changed(self, *, user_id: int, tg_id: int | None = None) -> bool:
         """A person's row in `users` or `subscriptions` has changed, and that is committed. Never raises.
+
+        Args:
+            tg_id: not needed where `subscriptions` alone has changed.
 
         Returns:
             Whether Redis has dropped what it had of them. When not, this process does it before it reads there again,
@@ -122,6 +129,18 @@ class CacheLayer:
         self._forget_flights(user_id, tg_id)
         return done
 
+    async def privacy_changed(self, *, user_id: int, tg_id: int, level: str) -> bool:
+        """`users.privacy_level` was set to `level`, and that is committed. Never raises.
+
+        Where the level lets no text be stored, everything about the person is forgotten, as `forget` does it.
+
+        Returns:
+            As `changed`.
+        """
+        if may_store(level):
+            return await self.changed(user_id=user_id, tg_id=tg_id)
+        return (await self.forget(user_id, tg_id)).reached
+
     async def purged(self, user_id: int) -> bool:
         """Messages or summaries of a person were deleted, and that is committed. Never raises.
 
@@ -130,9 +149,10 @@ class CacheLayer:
         Returns:
             Whether Redis has done it; when not, this process does it before it reads there again.
         """
-        self.history.forget_own(user_id)
+        self._memory.forget(user_id)
         done = await self._runner.run(self._definitions.purged(user_id))
-        self.history.forget_own(user_id)
+        self._memory.forget(user_id)
+        self._runner.forget_flight(self._definitions.history.key(user_id))
         return done
 
     async def forget(self, user_id: int, tg_id: int | None = None) -> Forgotten:
@@ -143,10 +163,11 @@ class CacheLayer:
         Args:
             tg_id: where it is known, the cached identity goes too.
         """
-        self.history.forget_own(user_id)
+        self._memory.forget(user_id)
         self.talk.forget_own(user_id)
         forgotten = await self._runner.run(self._definitions.forget(user_id, tg_id))
-        self.history.forget_own(user_id)
+        self._memory.forget(user_id)
+        self._runner.forget_flight(self._definitions.history.key(user_id))
         self._forget_flights(user_id, tg_id)
         return forgotten
 
@@ -182,7 +203,7 @@ class CacheLayer:
         """After it was dropped: a read that began before may still be on its way back with the old value."""
         self._runner.forget_flight(self._definitions.access_state.key(user_id))
         if tg_id is not None:
-            self._runner.forget_flight(self._definitions.identity.key(self.identity.subject(tg_id)))
+            self._runner.forget_flight(self._definitions.identity.key(self._people.subject(tg_id)))
 
     async def _exchange(self) -> None:
         await self._runner.run(self._definitions.exchange.once(self.circuit))

@@ -107,9 +107,9 @@ class Definitions:
             version, cluster = "?", None  # a hosted Redis may refuse INFO
         return Ping(ok=True, latency_ms=latency_ms, version=version, cluster=cluster)
 
-    def changed(self, user_id: int, tg_id: int) -> Steps[bool]:
+    def changed(self, user_id: int, tg_id: int | None) -> Steps[bool]:
         """Drop what is cached of a person's rows in `users` and `subscriptions`; whether Redis has done it."""
-        dropping = [Begun(self.access_state.invalidate(user_id)), Begun(self._invalidate_identity(tg_id))]
+        dropping = self._drop_rows(user_id, tg_id)
         yield from together(dropping)
         return all(begun.value.reached for begun in dropping)
 
@@ -122,9 +122,7 @@ class Definitions:
     def forget(self, user_id: int, tg_id: int | None) -> Steps[Forgotten]:
         """Forget all text of a person and what is cached of their rows; store none of it for ten minutes (G5)."""
         text = Begun(self._forget_text(user_id))
-        dropping = [Begun(self.access_state.invalidate(user_id))]
-        if tg_id is not None:
-            dropping.append(Begun(self._invalidate_identity(tg_id)))
+        dropping = self._drop_rows(user_id, tg_id)
         yield from together([text, *dropping])
         dropped = text.value
         return Forgotten(
@@ -144,8 +142,11 @@ class Definitions:
         except Unavailable:
             return None
 
-    def _invalidate_identity(self, tg_id: int) -> Steps[Invalidated]:
-        return self.identity.invalidate(tg_hash(self.settings.hash_secret, tg_id))
+    def _drop_rows(self, user_id: int, tg_id: int | None) -> list[Begun[Invalidated]]:
+        dropping = [Begun(self.access_state.invalidate(user_id))]
+        if tg_id is not None:
+            dropping.append(Begun(self.identity.invalidate(tg_hash(self.settings.hash_secret, tg_id))))
+        return dropping
 
     def announce(self, topic: str) -> Steps[None]:
         try:

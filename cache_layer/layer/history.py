@@ -18,10 +18,10 @@ LoadHistory = Callable[[HistoryQuery], Awaitable[Sequence[Message]]]
 class AsyncHistory:
     """`recent_history` on an event loop."""
 
-    def __init__(self, cache: Recent[Message], runner: AsyncRunner) -> None:
+    def __init__(self, cache: Recent[Message], runner: AsyncRunner, memory: OwnMemory[Message]) -> None:
         self._cache = cache
         self._runner = runner
-        self._memory: OwnMemory[Message] = OwnMemory(each=NEWEST, people=REMEMBERED)
+        self._memory = memory
 
     async def get(self, person: Person, limit: int = NEWEST, *, load: LoadHistory) -> Messages:
         """The newest `limit` messages, oldest first, from Redis or else from `load(query)`.
@@ -38,9 +38,9 @@ class AsyncHistory:
         if not person.may_store:
             return newest(self._memory.of(person.user_id), limit)
         if person.is_outdated or not self._cache.switch.on:
-            return newest(await self.load_with(load, person.user_id)(), limit)
-        loading = self.load_with(load, person.user_id)
-        found = await self._runner.run_shared(self._cache, person.user_id, loading)
+            return newest(await loading(self._cache, load, person.user_id)(), limit)
+        loaded = loading(self._cache, load, person.user_id)
+        found = await self._runner.run_shared(self._cache, person.user_id, loaded)
         return newest(found, limit)
 
     async def append(self, person: Person, message: Message) -> None:
@@ -73,28 +73,6 @@ class AsyncHistory:
         finally:
             self._runner.forget_flight(self._cache.key(user_id))
 
-    # For `turn` and `forget`, which ask for several caches at once.
-
-    @property
-    def cache(self) -> Recent[Message]:
-        return self._cache
-
-    def remembered(self, user_id: int) -> Messages:
-        return self._memory.of(user_id)
-
-    def forget_own(self, user_id: int) -> None:
-        """What this process remembers."""
-        self._memory.forget(user_id)
-        self._runner.forget_flight(self._cache.key(user_id))
-
-    def load_with(self, load: LoadHistory, user_id: int) -> Callable[[], Awaitable[Messages]]:
-        """The source as the cache wants it: the newest, oldest first, in whatever order it answered."""
-
-        async def loading() -> Messages:
-            return self._cache.merged([tuple(await load(HistoryQuery.now(user_id)))])
-
-        return loading
-
 
 class SyncHistory:
     """`recent_history` for threads: the site never reads it, it only has it forgotten."""
@@ -115,3 +93,17 @@ class SyncHistory:
 def check_limit(limit: int) -> None:
     if not 1 <= limit <= NEWEST:
         raise ValueError(f"limit is {limit}; allowed: 1 to {NEWEST}")
+
+
+def own_memory() -> OwnMemory[Message]:
+    """For what people say whose text may not be stored."""
+    return OwnMemory(each=NEWEST, people=REMEMBERED)
+
+
+def loading(cache: Recent[Message], load: LoadHistory, user_id: int) -> Callable[[], Awaitable[Messages]]:
+    """The source as the cache wants it: the newest, oldest first, in whatever order it answered."""
+
+    async def asking() -> Messages:
+        return cache.merged([tuple(await load(HistoryQuery.now(user_id)))])
+
+    return asking

@@ -71,8 +71,11 @@ class SyncCacheLayer:
     def ping(self) -> Ping:
         return self._runner.run(self._definitions.ping())
 
-    def changed(self, *, user_id: int, tg_id: int) -> bool:
+    def changed(self, *, user_id: int, tg_id: int | None = None) -> bool:
         """A person's row in `users` or `subscriptions` has changed, and that is committed. Never raises.
+
+        Args:
+            tg_id: not needed where `subscriptions` alone has changed.
 
         Returns:
             Whether Redis has dropped what it had of them. When not, this process does it before it reads there again,

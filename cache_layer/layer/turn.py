@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cache_layer.catalogue.access_state import AccessState
-from cache_layer.catalogue.recent_history import Messages, newest
-from cache_layer.layer.history import AsyncHistory, LoadHistory, check_limit
-from cache_layer.layer.identity import AsyncIdentity
+from cache_layer.catalogue.recent_history import Message, Messages, newest
+from cache_layer.layer.acquaintances import Acquaintances
+from cache_layer.layer.definitions import Definitions
+from cache_layer.layer.history import LoadHistory, check_limit, loading
+from cache_layer.memory import OwnMemory
 from cache_layer.person import Identity, Person
 from cache_layer.runners import AsyncRunner
-from cache_layer.shapes import Value
 from cache_layer.steps import Begun, together
 
 A = TypeVar("A")
@@ -49,28 +50,30 @@ class TurnContexts:
     """
 
     def __init__(
-        self, runner: AsyncRunner, identity: AsyncIdentity, access_state: Value[AccessState], history: AsyncHistory
+        self, definitions: Definitions, runner: AsyncRunner, people: Acquaintances, memory: OwnMemory[Message]
     ) -> None:
+        self._identity = definitions.identity
+        self._access_state = definitions.access_state
+        self._history = definitions.history
         self._runner = runner
-        self._identity = identity
-        self._access_state = access_state
-        self._history = history
+        self._people = people
+        self._memory = memory
 
     async def get(self, tg_id: int, limit: int, load: Sources) -> TurnContext | None:
         """`CacheLayer.turn` tells what this does."""
         if limit:
             check_limit(limit)
-        met = self._identity.remembered(tg_id)
-        subject = self._identity.subject(tg_id)
-        who: Begun[Identity | None] = Begun(self._identity.cache.get(subject))
+        met = self._people.remembered(tg_id)
+        subject = self._people.subject(tg_id)
+        who: Begun[Identity | None] = Begun(self._identity.get(subject))
         about = _About.nobody() if met is None else self._ask_about(met, limit)
         await self._runner.run(together([who, *about.begun]))
         try:
-            found = await self._runner.run_shared(self._identity.cache, subject, lambda: load.identity(tg_id), who)
+            found = await self._runner.run_shared(self._identity, subject, lambda: load.identity(tg_id), who)
         except BaseException:
             await self._drop(about)
             raise
-        person = self._identity.met(tg_id, found)
+        person = self._people.met(tg_id, found)
         if person is None or about.user_id != person.user_id:
             # Not met before, or another than was met: what was asked about the other is nobody's business now.
             await self._drop(about)
@@ -82,7 +85,7 @@ class TurnContexts:
 
     def _ask_about(self, who: Identity | Person, limit: int) -> _About:
         """Begin to ask; of history only where there is any in Redis."""
-        history = Begun(self._history.cache.get(who.user_id)) if limit and who.may_store else None
+        history = Begun(self._history.get(who.user_id)) if limit and who.may_store else None
         return _About(who.user_id, Begun(self._access_state.get(who.user_id)), history)
 
     async def _finish(self, person: Person, about: _About, limit: int, load: Sources) -> TurnContext:
@@ -93,9 +96,9 @@ class TurnContexts:
         )
         if not limit or not person.may_store:
             await self._drop(_About(user_id, None, about.history))
-            return TurnContext(person, await access, newest(self._history.remembered(user_id), limit) if limit else ())
+            return TurnContext(person, await access, newest(self._memory.of(user_id), limit) if limit else ())
         history = self._runner.run_shared(
-            self._history.cache, user_id, self._history.load_with(load.history, user_id), about.history
+            self._history, user_id, loading(self._history, load.history, user_id), about.history
         )
         if about.are_answered:  # as nearly always; tasks would cost as much as the answer
             return TurnContext(person, await access, newest(await history, limit))

@@ -67,6 +67,10 @@ NOTED_AT_LEAST_MS = 500
 LATE_MS = 500
 """A claim that a hung Redis gets to see so long after it was sent does nothing."""
 SWEEP_AT_MOST = 100
+UNOPENED_AT_MOST = 30
+"""How often a turn is handed out that does not open as a whole, before what does not open is given up: while keys are
+rotated another instance may have the key already, or still."""
+UNOPENED_REST_S = 1.0
 
 
 class RedisClock:
@@ -231,26 +235,31 @@ class Buffer(Generic[M]):
             return Look(None, state, None, {})
         try:
             places = {id_: Place(one) for id_, one in zip(known, states, strict=True)}
-            claimed = self._opened(subject, *turn) if turn else None
+            claimed, is_whole = self._opened(subject, *turn) if turn else (None, True)
         except (TypeError, ValueError):
             raise Unavailable("nonsense") from None
         if claimed is None:
             return Look(None, state, None if state == "nothing" else ms / 1000, places)
-        if not claimed.messages:  # sealed with a key that is gone: nobody will ever read it
+        if not is_whole and claimed.fence < UNOPENED_AT_MOST:
+            yield from self.release(subject, claimed, UNOPENED_REST_S)
+            return Look(None, "waits", UNOPENED_REST_S, places)
+        if not claimed.messages:  # sealed with a key that nobody has
             ids = [int(id_) for id_, _ in pairs(turn[2])]
             yield self._call(TALK_ACK, subject, claimed.id, claimed.fence, DONE_KEPT_MS, *ids)
             return Look(None, "waits", 0.0, places)
         self._counts.add(self.name, "turn" if claimed.fence == 1 else "redelivered")
         return Look(claimed, state, None, places)
 
-    def _opened(self, subject: int, id_: bytes, fence: int, messages: Any) -> Claimed[M]:
-        opened = []
+    def _opened(self, subject: int, id_: bytes, fence: int, messages: Any) -> tuple[Claimed[M], bool]:
+        """The turn with what opens of it, and whether that is all."""
+        opened, is_whole = [], True
         for _, sealed in pairs(messages):
             try:
                 opened.append(self._codec.decode(self.key(subject), subject, sealed).value)
             except EntryRejected:
                 self._counts.add(self.name, "rejected")
-        return Claimed(id_.decode(), int(fence), tuple(opened))
+                is_whole = False
+        return Claimed(id_.decode(), int(fence), tuple(opened)), is_whole
 
     def _seal(self, subject: int, message: M) -> bytes:
         return self._codec.encode(self.key(subject), subject, message, stored_ms=int(time.time() * 1000))

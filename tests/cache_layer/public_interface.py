@@ -9,13 +9,7 @@ from typing import Any
 import cache_layer
 from cache_layer import CacheLayer, Settings, SyncCacheLayer
 
-FOR_THE_LAYER_ITSELF = frozenset(
-    {
-        *("history.remembered", "history.forget_own", "history.load_with"),
-        *("identity.subject", "identity.remembered", "identity.met"),
-        *("talk.next_turn", "talk.wake", "talk.forget_own"),
-    }
-)
+FOR_THE_LAYER_ITSELF = frozenset({"talk.next_turn", "talk.wake", "talk.forget_own"})
 """Methods of facades that other facades call, as the comments above them say."""
 
 

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from cache_layer import AccessState, CacheLayer, Identity, Message, Settings, Sources
-from cache_layer.layer import identity as identity_facade
+from cache_layer.layer import acquaintances
 from cache_layer.runners.connections import Connections
 from pomni_admin.demo.servers import Valkey
 from tests.cache_layer.conftest import SECRETS
@@ -87,11 +87,11 @@ async def test_it_is_two_the_first_time_a_process_meets_the_person(
 
 
 async def test_the_memory_of_who_was_met_is_bounded(cache: CacheLayer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity_facade, "REMEMBERED", 2)
+    monkeypatch.setattr(acquaintances, "REMEMBERED", 2)
     for tg_id in (ALISA_TG, BORIS_TG, GLEB_TG):
         await cache.turn(tg_id, load=Table().sources)
-    assert cache.identity.remembered(ALISA_TG) is None
-    assert cache.identity.remembered(GLEB_TG) is not None
+    assert cache._people.remembered(ALISA_TG) is None
+    assert cache._people.remembered(GLEB_TG) is not None
 
 
 async def test_without_history_it_asks_for_none(quiet: None, cache: CacheLayer, trips: Trips) -> None:

@@ -71,6 +71,8 @@ async def the_layer(cache: CacheLayer) -> None:
     assert_type(cache.circuit, CircuitState)
     assert_type(await cache.changed(user_id=42, tg_id=7), bool)
     await cache.changed(42, 7)  # type: ignore[call-arg]
+    assert_type(await cache.changed(user_id=42), bool)
+    assert_type(await cache.privacy_changed(user_id=42, tg_id=7, level="none"), bool)
     assert_type(await cache.purged(42), bool)
     assert_type(await cache.forget(42), Forgotten)
     assert_type(await cache.forget(42, tg_id=7), Forgotten)

@@ -169,6 +169,10 @@ AWAY: Mapping[str, tuple[Tried, Callable[[object], bool]]] = {
     "rag.forget": (lambda c, p: c.rag.forget(42), lambda it: not it.reached),  # type: ignore[attr-defined]
     "jobs.get": (lambda c, p: c.jobs.get("j", load=no_job), lambda it: it is None),
     "changed": (lambda c, p: c.changed(user_id=42, tg_id=7), lambda it: it is False),
+    "privacy_changed": (
+        lambda c, p: c.privacy_changed(user_id=42, tg_id=7, level="none"),
+        lambda it: it is False,
+    ),
     "purged": (lambda c, p: c.purged(42), lambda it: it is False),
     "forget": (lambda c, p: c.forget(42, 7), lambda it: not it.reached),  # type: ignore[attr-defined]
     "talk.push": (push, lambda it: it is False),

@@ -27,7 +27,7 @@ async def test_warm_it_is_one_round_trip_to_each_node_at_the_same_time(
     """Fails when the parts go one after another."""
     nodes = {
         cluster.owner_of("access_state:{42}").port,
-        cluster.owner_of(cache.identity.cache.key(cache.identity.subject(ALISA_TG))).port,
+        cluster.owner_of(cache._definitions.identity.key(cache._people.subject(ALISA_TG))).port,
     }
     assert len(nodes) == 2, "else this shows nothing: take another secret in SECRETS"
     table = Table(100)

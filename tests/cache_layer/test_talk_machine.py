@@ -8,7 +8,7 @@ taken out of the scripts, it does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -368,15 +368,17 @@ class Talk(RuleBasedStateMachine):
 
     @invariant()
     def redis_is_as_on_paper(self) -> None:
-        waiting, turn = (self.client.hgetall(key) for key in (self.key, f"{self.key}:turn"))
+        waiting: dict[bytes, bytes]
+        turn: dict[bytes, bytes]
+        waiting, turn = (self.client.hgetall(key) for key in (self.key, f"{self.key}:turn"))  # type: ignore[assignment]
         assert {int(field[1:]) for field in waiting if field.startswith(b"m")} == self.paper.waiting
         assert not waiting or (waiting[b"due"] == b"1") == self.paper.due
         flight = self.paper.flight
         flying = {int(field[1:]) for field in turn if field.startswith(b"m")}
         assert flying == (set() if flight is None else flight.numbers)
         assert bool(turn) == (flight is not None)
-        done = {int(one) for one in self.client.zrange(f"{self.key}:done", 0, -1) if b":" not in one}
-        assert done == self.paper.done
+        done: list[bytes] = self.client.zrange(f"{self.key}:done", 0, -1)  # type: ignore[assignment]
+        assert {int(one) for one in done if b":" not in one} == self.paper.done
         if self.paper.forbidden:
             assert not self.client.exists(*self.processes[0].keys_of(ALISA))
 
@@ -505,7 +507,7 @@ def played(url: str, *stories: str) -> None:
 
 
 def explore(url: str) -> None:
-    machine: Callable[[], RuleBasedStateMachine] = type("TalkHere", (Talk,), {"url": url})
+    machine: type[RuleBasedStateMachine] = type("TalkHere", (Talk,), {"url": url})
     run_state_machine_as_test(
         machine,
         settings=settings(

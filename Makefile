@@ -36,6 +36,7 @@ bench: venv translations $(PEERS)
 	$(PY) -m benchmarks
 	$(PY) -m benchmarks.bot_message
 	$(PY) -m benchmarks.hung
+	$(PY) -m benchmarks.recording
 
 soak: venv translations
 	$(PY) -m benchmarks.soak

@@ -108,7 +108,8 @@ def _exchanges(url: str) -> list[tuple[str, str]]:
     with redis.Redis.from_url(url) as client:
         layer = SyncCacheLayer(Settings(redis_url=url), client, role="bench")
         exchange, runner = layer._definitions.exchange, layer._runner
-        runner.run(exchange.once("closed"))
+        _a_second(exchange)
+        runner.run(exchange.once("closed"))  # Redis learns the scripts
         client.config_resetstat()
         read_before = int(client.info("stats")["total_reads_processed"])
         for _ in range(SECONDS):

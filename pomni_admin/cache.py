@@ -74,10 +74,10 @@ def handle_of(user_id: int) -> str:
 
 
 def _role() -> str:
-    """What this process is, for its log lines."""
+    """What this process is, for its log lines and the list of instances."""
     words = " ".join(sys.argv)
     if "celery" in words:
         return "beat" if " beat" in words else "worker"
-    if "uvicorn" in words:
+    if "pomni_admin.asgi" in sys.modules:
         return "web"
     return "command"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import redis
 
 from pomni_admin.demo.servers import Valkey
+from pomni_admin.summaries import jobs
+from tests.dashboard.visitors import Visitor, cookie_of
 from tests.harness.cast import Cast
-from tests.harness.processes import Spawn
+from tests.harness.processes import Site, Spawn, StartWorker
+from tests.harness.servers import Database
 
 READ_ONCE = """
 import django
@@ -48,3 +54,32 @@ def test_a_forked_child_makes_a_layer_of_its_own(spawn: Spawn, valkey: Valkey) -
     assert process.wait() == 0
     assert "child False True" in process.output
     assert "parent True" in process.output
+
+
+def test_a_worker_that_ends_in_order_takes_its_instances_out(
+    worker: StartWorker, database: Database, valkey: Valkey
+) -> None:
+    """Celery ends its pool's processes past `atexit`; then each would be listed as silent for ten minutes."""
+    process = worker(concurrency=2)
+    jobs.start_daily(started_by="test")
+    with redis.Redis.from_url(valkey.url) as client:
+        deadline = time.monotonic() + 20
+        while not any(b'"worker"' in said for said in client.hvals("instances:{all}")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.stop(timeout=40)
+        assert not any(b'"worker"' in said for said in client.hvals("instances:{all}"))
+
+
+def test_a_site_that_is_stopped_takes_its_instance_out(
+    own_site: Callable[..., Site], database: Database, valkey: Valkey
+) -> None:
+    """Fails without the lifespan: uvicorn raises the signal that stopped it again, and `atexit` is not reached."""
+    site = own_site()
+    visitor = Visitor(site, cookie_of("viewer"))
+    visitor.get("/caches")
+    visitor.close()
+    with redis.Redis.from_url(valkey.url) as client:
+        assert any(b'"web"' in said for said in client.hvals("instances:{all}"))
+        site.process.stop()
+        assert not any(b'"web"' in said for said in client.hvals("instances:{all}"))

@@ -19,7 +19,7 @@ def main() -> None:
     config = uvicorn.Config(
         "pomni_admin.asgi:application",
         log_level="warning",
-        lifespan="off",
+        lifespan="on",
         ws="websockets-sansio",
         timeout_graceful_shutdown=2,
     )

@@ -37,6 +37,14 @@ def test_a_hung_redis_costs_no_answer_and_is_used_again_within_five_seconds() ->
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_statistics_cost_a_process_one_round_trip_a_second() -> None:
+    """What they cost a call is timed, and judged by whoever runs it on a machine that has nothing else to do."""
+    done = run("benchmarks.recording")
+    assert done.returncode in {0, 1}, done.stderr
+    assert "round trips each" in done.stdout
+    assert next(line for line in done.stdout.splitlines() if "round trips each" in line).split()[-2] == "1.00"
+
+
 def test_a_short_soak_finds_nothing_stale() -> None:
     done = run("benchmarks.soak", "--seconds", "5", "--seed", "1")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -128,7 +128,7 @@ class Site:
     def __init__(self, spawn: Spawn, env: Mapping[str, str] | None = None) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        options = ["--host", "127.0.0.1", "--port", str(self.port), "--no-access-log", "--lifespan", "off"]
+        options = ["--host", "127.0.0.1", "--port", str(self.port), "--no-access-log", "--lifespan", "on"]
         options += ["--timeout-graceful-shutdown", "1"]
         self.process = spawn(["-m", "uvicorn", "pomni_admin.asgi:application", *options], env)
         self._wait_until_it_answers()

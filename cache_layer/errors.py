@@ -6,6 +6,7 @@
     ├── SettingsError       a variable has a value that is not allowed (raised at start only)
     ├── Unavailable         Redis did not answer in time, or not with sense; callers of caches never see it
     ├── EntryRejected       a stored entry could not be read as what was asked for; it counts as a miss
+    │   └── SealedElsewhere sealed with a key that this process does not have
     ├── TurnLost            the turn was taken over by another instance, or the layer was closed under it
     └── LockError
         ├── LockUnavailable Redis is away: nobody can say who holds the lock
@@ -43,6 +44,10 @@ class Unavailable(CacheLayerError):
 
 class EntryRejected(CacheLayerError):
     """A stored entry that is damaged, of another schema version, or another subject's."""
+
+
+class SealedElsewhere(EntryRejected):
+    """Sealed with an encryption key that this process does not have; another may, while keys are rotated."""
 
 
 class TurnLost(CacheLayerError):

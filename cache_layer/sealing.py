@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from cache_layer.errors import EntryRejected
+from cache_layer.errors import EntryRejected, SealedElsewhere
 
 FORMAT = 1
 NONCE_BYTES = 12
@@ -50,7 +50,7 @@ class Sealer:
         start = 2 + sealed[1]
         cipher = self._ciphers.get(sealed[2:start])
         if cipher is None:
-            raise EntryRejected("sealed with an unknown key")
+            raise SealedElsewhere("sealed with an unknown key")
         try:
             return cipher.decrypt(sealed[start : start + NONCE_BYTES], sealed[start + NONCE_BYTES :], key.encode())
         except (InvalidTag, ValueError):  # ValueError: a nonce cut short

@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from cache_layer.codecs import Codec
-from cache_layer.errors import EntryRejected, Unavailable
+from cache_layer.errors import EntryRejected, SealedElsewhere, Unavailable
 from cache_layer.keys import Keys
 from cache_layer.metrics import Counts
 from cache_layer.scripts import (
@@ -68,9 +68,10 @@ LATE_MS = 500
 """A claim that a hung Redis gets to see so long after it was sent does nothing."""
 SWEEP_AT_MOST = 100
 UNOPENED_AT_MOST = 30
-"""How often a turn is handed out that does not open as a whole, before what does not open is given up: while keys are
-rotated another instance may have the key already, or still."""
-UNOPENED_REST_S = 1.0
+"""How often a turn is handed out that is sealed with a key that is not known here, before that is given up: while keys
+are rotated another instance may have the key already, or still."""
+UNOPENED_REST_S = 3.0
+"""Meanwhile it is left to the others."""
 
 
 class RedisClock:
@@ -241,7 +242,7 @@ class Buffer(Generic[M]):
         if claimed is None:
             return Look(None, state, None if state == "nothing" else ms / 1000, places)
         if not is_whole and claimed.fence < UNOPENED_AT_MOST:
-            yield from self.release(subject, claimed, UNOPENED_REST_S)
+            yield from self.release(subject, claimed, 0.0)
             return Look(None, "waits", UNOPENED_REST_S, places)
         if not claimed.messages:  # sealed with a key that nobody has
             ids = [int(id_) for id_, _ in pairs(turn[2])]
@@ -251,14 +252,14 @@ class Buffer(Generic[M]):
         return Look(claimed, state, None, places)
 
     def _opened(self, subject: int, id_: bytes, fence: int, messages: Any) -> tuple[Claimed[M], bool]:
-        """The turn with what opens of it, and whether that is all."""
+        """The turn with what opens of it; False when another process may be able to open more."""
         opened, is_whole = [], True
         for _, sealed in pairs(messages):
             try:
                 opened.append(self._codec.decode(self.key(subject), subject, sealed).value)
-            except EntryRejected:
+            except EntryRejected as error:
                 self._counts.add(self.name, "rejected")
-                is_whole = False
+                is_whole = is_whole and not isinstance(error, SealedElsewhere)
         return Claimed(id_.decode(), int(fence), tuple(opened)), is_whole
 
     def _seal(self, subject: int, message: M) -> bytes:

@@ -20,19 +20,18 @@ NODE_TIMEOUT_MS = 1000
 
 
 class Member(Valkey):
-    """One node.
-
-    Args:
-        announced_port: where the others say that it listens; a proxy before it, for example.
-    """
+    """One node."""
 
     name = "cluster member"
 
-    def __init__(self, folder: Path, *, keep: bool = False, announced_port: int = 0, options: dict[str, str]) -> None:
+    def __init__(self, folder: Path, *, keep: bool = False, options: dict[str, str]) -> None:
         super().__init__(folder, keep=keep)
         self._bus_port = free_port()
-        self._announced_port = announced_port
         self._options = options
+
+    def announce(self, port: int) -> None:
+        """Before it is started: where clients are told to find it; a proxy before it, for example."""
+        self._options = self._options | {"cluster-announce-client-port": str(port)}
 
     def command(self) -> list[str]:
         options = {
@@ -40,7 +39,6 @@ class Member(Valkey):
             "cluster-port": str(self._bus_port),
             "cluster-node-timeout": str(NODE_TIMEOUT_MS),
             "cluster-require-full-coverage": "no",
-            "cluster-announce-port": str(self._announced_port),
             "repl-diskless-sync-delay": "0",
             **self._options,
         }

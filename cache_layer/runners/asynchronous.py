@@ -14,7 +14,7 @@ from cache_layer.codecs import Subject
 from cache_layer.errors import Unavailable
 from cache_layer.runners.circuit import Circuit
 from cache_layer.runners.connections import Connections, routes_to
-from cache_layer.runners.exchange import PING, SLOTS, are_final, asked_again, joined, understood, words
+from cache_layer.runners.exchange import PROBE, SLOTS, are_final, asked_again, joined, understood, words
 from cache_layer.runners.renewal import AsyncRenewal
 from cache_layer.runners.routes import Cluster, Node, Part
 from cache_layer.settings import Settings
@@ -313,7 +313,7 @@ class AsyncRunner(Circuit[Connections]):
             node.breaker.probing()
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(self._timeout_s):
-                    ok = bool(understood(PING, await node.lines.execute(*PING.args)))
+                    ok = await node.lines.execute(*PROBE) == 1
             if ok:
                 await self._make_up(node)
             self._probed(node, ok=ok)

@@ -45,7 +45,7 @@ class Circuit(ABC, Generic[L]):
 
     @abstractmethod
     def _start_probing(self, node: Node[L]) -> None:
-        """Ping it in the background until it answers."""
+        """Ask it in the background until it answers."""
 
     @abstractmethod
     def _start_undoing(self) -> None:
@@ -74,6 +74,10 @@ class Circuit(ABC, Generic[L]):
                 log.warning("redis circuit opened%s: %s; caches go straight to the source", node, reason)
                 node.breaker.open()
                 self._start_probing(node)
+
+    def server_of(self, key: str) -> str:
+        """What the server is called that has this key now, for one who keeps account of how each of them does."""
+        return "" if self._routes is None else str(self._routes.node_of(Command(("EXISTS", key))))
 
     def _nodes(self) -> Sequence[Node[L]]:
         return () if self._routes is None else self._routes.nodes

@@ -21,7 +21,8 @@ AGAIN_AT_MOST = 4
 
 ASKING: Words = ("ASKING",)
 SLOTS: Words = ("CLUSTER", "SLOTS")
-PING = Command(("PING",))
+PROBE: Words = ("EVAL", "return 1", 0)
+"""A script, as nearly all that is asked is one: a Redis whose writes are paused answers PING, and no script."""
 
 UNDERSTAND: Mapping[str, Callable[[Any], Any]] = redis.Redis().response_callbacks
 """redis-py's: what it makes of the replies to commands, whatever the protocol. Making a client connects to nothing."""

@@ -17,7 +17,7 @@ from cache_layer.codecs import Subject
 from cache_layer.errors import Unavailable
 from cache_layer.runners.circuit import Circuit
 from cache_layer.runners.clients import Client, routes_through, url_at
-from cache_layer.runners.exchange import SLOTS, are_final, asked_again, joined, words
+from cache_layer.runners.exchange import PROBE, SLOTS, are_final, asked_again, joined, words
 from cache_layer.runners.heart import Heart
 from cache_layer.runners.renewal import SyncRenewal
 from cache_layer.runners.routes import Cluster, Node, Part
@@ -276,7 +276,7 @@ class SyncRunner(Circuit[Client]):
         node.breaker.probing()
         ok = False
         with contextlib.suppress(Exception):
-            ok = bool(node.lines.execute("PING"))
+            ok = node.lines.execute(*PROBE) == 1
         if ok:
             self._make_up(node)
         if not self._probed(node, ok=ok):

@@ -65,6 +65,8 @@ class Conversation:
         unacked: turns that are done, which Redis has not been told; by their id.
         unwithdrawn: ids of messages that were answered from here, which Redis may have and must not hand out.
         owes_since: seconds; None when nothing is owed.
+        noted: whether others would find in Redis what waits, were this process dead.
+        away_since: since when Redis has answered nothing about this person; seconds, None when it has.
     """
 
     def __init__(self, user_id: int, rules: Rules) -> None:
@@ -78,6 +80,8 @@ class Conversation:
         self.unacked: dict[str, Claimed[Incoming]] = {}
         self.unwithdrawn: set[int] = set()
         self.owes_since: float | None = None
+        self.noted = True
+        self.away_since: float | None = None
 
     def __repr__(self) -> str:
         return "Conversation(…)"

@@ -20,13 +20,17 @@ is back does so two seconds after the first (`breaker.LONGEST_PAUSE_S`)."""
 
 
 class Outage:
-    """What one process sees of it."""
+    """What one process sees of it, at one server.
 
-    def __init__(self, now: float) -> None:
+    Args:
+        careful: begin as if Redis were just back.
+    """
+
+    def __init__(self, now: float, *, careful: bool = False) -> None:
         self._answered_at = now
         self._away_since: float | None = None
         self._failures = 0
-        self._careful_until = float("-inf")
+        self._careful_until = now + CAREFUL_S if careful else float("-inf")
 
     def failed(self, now: float) -> None:
         if self._away_since is None:

@@ -81,7 +81,7 @@ class TalkBuffer:
             self._all.arm(talk, due_s)
             self._all.moved.set()
         one = talk.waiting.get(message_id)
-        return one is None or one.where in {Where.HERE, Where.STORED}
+        return one is None or one.where is Where.HERE or (one.where is Where.STORED and talk.noted)
 
     def turns(self) -> AsyncIterator[Turn]:
         """Turns, as they become due; several consumers share them. Ends when the layer closes."""

@@ -135,7 +135,7 @@ class Attendant:
             self._count("error")
             answered = False
         now = time.monotonic()
-        if take and talk.is_due(now) and (stays or self.exchange.outage.is_long(now)):
+        if take and talk.is_due(now) and (stays or not self.exchange.is_waited_for(talk, now)):
             return self._hand_out_own(talk, now)
         if not answered:
             self.agenda.arm(talk.user_id, RETRY_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311  jitter

@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from cache_layer.codecs import Codec
 from cache_layer.errors import EntryRejected, SealedElsewhere, Unavailable
 from cache_layer.keys import Keys
@@ -116,7 +118,7 @@ class Buffer(Generic[M]):
         self._ttl_ms = _ms(ttl)
         self._longest_ms = _ms(longest)
         self._salt = salt
-        self._due = keys.plain("talk_due")
+        self.due_key = keys.plain("talk_due")
         self._clock = RedisClock()
         self._origin = secrets.token_hex(8)
 
@@ -142,13 +144,16 @@ class Buffer(Generic[M]):
         for message, quiet_s, age_s in messages:
             args += (message.message_id, self._seal(subject, message), round(quiet_s * 1000), round(age_s * 1000))
         last_quiet_ms = round(messages[-1].quiet_s * 1000)
-        return (
-            yield from _ask_both(
-                self._note(subject, last_quiet_ms),
-                self._call(TALK_PUSH, subject, *args),
-                lambda reply: accepted(messages, reply),
-            )
+        noted, found = yield from _ask_both(
+            self._note(subject, last_quiet_ms),
+            self._call(TALK_PUSH, subject, *args),
+            lambda reply: accepted(messages, reply),
         )
+        return found if noted or found is None else msgspec.structs.replace(found, noted=False)
+
+    def note(self, subject: int, due_s: float) -> Steps[bool]:
+        """Make the note that a push could not make."""
+        return (yield from ask(self._note(subject, round(due_s * 1000)), yes))
 
     def claim(self, subject: int, known: Sequence[int], *, take: bool, strangers: bool = True) -> Steps[Look[M]]:
         """Take what is due as a turn, or learn when to look again, and what has become of messages pushed earlier.
@@ -192,7 +197,7 @@ class Buffer(Generic[M]):
         """Give a turn back, to be handed out again in so many seconds; False when it was no longer the caller's."""
         after_ms = round(after_s * 1000)
         release = self._call(TALK_RELEASE, subject, turn.id, turn.fence, after_ms, self._ttl_ms)
-        return (yield from _ask_both(self._note(subject, after_ms), release, yes))
+        return (yield from _ask_both(self._note(subject, after_ms), release, yes))[1]
 
     def withdraw(self, subject: int, ids: Sequence[int], working_on: str = "") -> Steps[Mapping[int, bool]]:
         """Take messages back, be they there, on their way or lost; of each, whether the caller has it to itself now.
@@ -213,11 +218,11 @@ class Buffer(Generic[M]):
         args: list[str | bytes | int] = [self.owner, turn.id, turn.fence, lease_ms, self._ttl_ms]
         for message in turn.messages:
             args += (message.message_id, self._seal(subject, message))
-        return (yield from _ask_both(self._note(subject, lease_ms), self._call(TALK_ADOPT, subject, *args), Kept))
+        return (yield from _ask_both(self._note(subject, lease_ms), self._call(TALK_ADOPT, subject, *args), Kept))[1]
 
     def sweep(self) -> Steps[Sequence[Due]]:
         """Whose messages are due, the longest due first."""
-        call = Call(TALK_SWEEP, (self._due,), (SWEEP_AT_MOST,), self.name)
+        call = Call(TALK_SWEEP, (self.due_key,), (SWEEP_AT_MOST,), self.name)
         return (yield from ask(call, dues))
 
     def found(self, due: Due, look: Look[M]) -> Steps[None]:
@@ -225,7 +230,7 @@ class Buffer(Generic[M]):
         if look.state == "taken":
             return  # the next sweep finds it in flight, or gone
         if look.again_s is None:
-            yield Call(TALK_UNDUE, (self._due,), (due.subject, due.score), self.name)
+            yield Call(TALK_UNDUE, (self.due_key,), (due.subject, due.score), self.name)
             return
         yield self._note(due.subject, round(look.again_s * 1000), due.score)
 
@@ -270,24 +275,23 @@ class Buffer(Generic[M]):
 
     def _note(self, subject: int, in_ms: int, instead_of: str | None = None) -> Call:
         args: tuple[str | int, ...] = (subject, max(in_ms, NOTED_AT_LEAST_MS), DUE_KEPT_MS)
-        return Call(TALK_DUE, (self._due,), args if instead_of is None else (*args, instead_of), self.name)
+        return Call(TALK_DUE, (self.due_key,), args if instead_of is None else (*args, instead_of), self.name)
 
 
-def _ask_both(note: Call, call: Call, understand: Callable[[Any], R]) -> Steps[R]:
-    """Make the note and the call in one round trip; what the call was answered counts, if both were done."""
+def _ask_both(note: Call, call: Call, understand: Callable[[Any], R]) -> Steps[tuple[bool, R]]:
+    """Make the note and the call in one round trip; whether the note was made, and what the call was answered.
 
-    def both(replies: Any) -> R | Unavailable:
-        of_note, of_call = replies
-        if isinstance(of_call, Unavailable):
-            return of_call
-        if isinstance(of_note, Unavailable):
-            return Unavailable("no note")  # not its own reason: in a cluster the call may have been carried out alone
-        return understand(of_call)
+    In a cluster they go to two servers, of which the note's may be away: that is no reason to do without the other.
+    """
 
-    answer = yield from ask(Batch((note, call)), both)
+    def both(replies: Any) -> tuple[bool, R | Unavailable]:
+        noted, reply = replies
+        return noted == 1, reply if isinstance(reply, Unavailable) else understand(reply)
+
+    noted, answer = yield from ask(Batch((note, call)), both)
     if isinstance(answer, Unavailable):
         raise Unavailable(answer.reason)
-    return answer
+    return noted, answer
 
 
 def _ms(duration: timedelta) -> int:

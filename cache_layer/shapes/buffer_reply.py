@@ -48,10 +48,12 @@ class Accepted(msgspec.Struct, frozen=True):
     Attributes:
         due_s: seconds until what waits is a turn.
         places: of each message pushed, by its id.
+        noted: whether others would find what waits, were this process dead.
     """
 
     due_s: float
     places: Mapping[int, Place]
+    noted: bool = True
 
 
 class Claimed(msgspec.Struct, Generic[M], frozen=True):

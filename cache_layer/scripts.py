@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import msgspec
 
 FOLDER = Path(__file__).with_name("lua")
 """Not by importlib.resources, whose import costs more than all of ours."""
+
+
+Answers: TypeAlias = Callable[[Any], bool]
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -19,6 +24,8 @@ class Script(msgspec.Struct, frozen=True):
             may be carried out all the same, a hung Redis does so when it wakes up, and nobody hears of it.
         owed: when this one was not carried out, or nobody knows whether it was, that one is carried out with the same
             keys and arguments as soon as it can be, before this process uses the first of the keys again.
+        answers: of one that may be owed, whether a reply can be this script's. A proxy that answers for Redis has not
+            carried it out.
     """
 
     name: str
@@ -26,36 +33,57 @@ class Script(msgspec.Struct, frozen=True):
     sha: str
     undo: Script | None = None
     owed: Script | None = None
+    answers: Answers | None = None
 
     @classmethod
-    def of(cls, name: str, source: str, undo: Script | None = None, owed: Script | None = None) -> Script:
-        return cls(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), undo, owed)
+    def of(
+        cls,
+        name: str,
+        source: str,
+        undo: Script | None = None,
+        owed: Script | None = None,
+        answers: Answers | None = None,
+    ) -> Script:
+        sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        return cls(name, source, sha, undo, owed, answers)
 
 
-def _read(name: str, undo: Script | None = None, owed: Script | None = None) -> Script:
-    return Script.of(name, (FOLDER / f"{name}.lua").read_text(encoding="utf-8"), undo, owed)
+def _read(name: str, undo: Script | None = None, owed: Script | None = None, answers: Answers | None = None) -> Script:
+    return Script.of(name, (FOLDER / f"{name}.lua").read_text(encoding="utf-8"), undo, owed, answers)
 
 
-def _owing_itself(name: str) -> Script:
-    return _read(name, owed=_read(name))
+def _owing_itself(name: str, answers: Answers) -> Script:
+    return _read(name, owed=_read(name, answers=answers), answers=answers)
+
+
+def _two_numbers(reply: Any) -> bool:
+    return isinstance(reply, list) and [type(one) for one in reply] == [int, int]
+
+
+def _number(at_most: int) -> Answers:
+    return lambda reply: isinstance(reply, int) and 0 <= reply <= at_most
+
+
+def _digits(reply: Any) -> bool:
+    return isinstance(reply, bytes) and reply.isdigit()
 
 
 LEASE_RENEW = _read("lease_renew")
 LEASE_RELEASE = _read("lease_release")
 VALUE_READ = _read("value_read", undo=LEASE_RELEASE)
 VALUE_FILL = _read("value_fill", undo=LEASE_RELEASE)
-VALUE_DROP = _owing_itself("value_drop")
+VALUE_DROP = _owing_itself("value_drop", _two_numbers)
 LIST_READ = _read("list_read", undo=LEASE_RELEASE)
 LIST_FILL = _read("list_fill", undo=LEASE_RELEASE)
-LIST_APPEND = _read("list_append", owed=VALUE_DROP)
-LIST_FORGET = _owing_itself("list_forget")
+LIST_APPEND = _read("list_append", owed=VALUE_DROP, answers=_number(4))
+LIST_FORGET = _owing_itself("list_forget", _two_numbers)
 PERSONAL_RENEW = _read("personal_renew")
 PERSONAL_RELEASE = _read("personal_release")
 PERSONAL_READ = _read("personal_read", undo=PERSONAL_RELEASE)
 PERSONAL_FILL = _read("personal_fill", undo=PERSONAL_RELEASE)
 VERSION_READ = _read("version_read")
-VERSION_BUMP = _owing_itself("version_bump")
-FORGET = _owing_itself("forget")
+VERSION_BUMP = _owing_itself("version_bump", _digits)
+FORGET = _owing_itself("forget", _number(1000))
 MIRROR_PUT = _read("mirror_put")
 LOCK_ACQUIRE = _read("lock_acquire")
 LOCK_RENEW = _read("lock_renew")

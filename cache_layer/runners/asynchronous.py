@@ -220,7 +220,7 @@ class AsyncRunner(Circuit[Connections]):
                 raise Unavailable("busy") from None
             self._failed(step, error, sent_at, asked[0])
         self.measures.redis(step, reply, time.monotonic() - sent_at)
-        self._done(step, asked[0])
+        self._done(step, reply, asked[0])
         return reply
 
     async def _perform_parts(self, batch: Batch, parts: Sequence[Part[Connections]]) -> list[Any]:

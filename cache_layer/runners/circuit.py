@@ -147,9 +147,19 @@ class Circuit(ABC, Generic[L]):
 
     # What became of a step.
 
-    def _done(self, step: Command | Call | Batch, node: Node[L]) -> None:
+    def _done(self, step: Command | Call | Batch, reply: Any, node: Node[L]) -> None:
+        """Note that the node has answered.
+
+        Raises:
+            Unavailable: whatever has answered, it was not the script.
+        """
         node.breaker.succeeded()
-        if not self._owed or not isinstance(step, Call):
+        if not isinstance(step, Call):
+            return
+        if step.script.answers is not None and not step.script.answers(reply):
+            self._not_done(step)
+            raise Unavailable("nonsense")
+        if not self._owed:
             return
         owed = self._owed.get(step.keys[0], {})
         if owed.get(step.script.sha) is step:  # not one that came to be owed meanwhile
@@ -193,6 +203,9 @@ class Circuit(ABC, Generic[L]):
             if isinstance(reply, ResponseError):
                 self._not_done(one)
                 understood.append(Unavailable(reason_of(reply)))
+            elif isinstance(one, Call) and one.script.answers is not None and not one.script.answers(reply):
+                self._not_done(one)
+                understood.append(Unavailable("nonsense"))
             else:
                 understood.append(reply)
         return understood

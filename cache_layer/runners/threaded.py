@@ -188,7 +188,7 @@ class SyncRunner(Circuit[Client]):
         except Exception as error:  # noqa: BLE001  whatever a confused client raises is Redis being away
             self._failed(step, error, began, asked[0])
         self.measures.redis(step, reply, time.monotonic() - began)
-        self._done(step, asked[0])
+        self._done(step, reply, asked[0])
         return reply
 
     def _perform_parts(self, batch: Batch, parts: Sequence[Part[Client]]) -> list[Any]:

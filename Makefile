@@ -41,6 +41,7 @@ bench: venv translations $(PEERS)
 soak: venv translations
 	$(PY) -m benchmarks.soak
 	$(PY) -m benchmarks.soak_locks
+	$(PY) -m benchmarks.soak_talk
 
 venv: $(INSTALLED)
 

@@ -1,11 +1,14 @@
-"""`python -m benchmarks.soak_talk`: messages are merged into turns while bots and Redis are killed (G7).
+"""`python -m benchmarks.soak_talk`: bots are killed and Redis is restarted while people write; each message once (G7).
 
-People write in bursts. The parent is Telegram: it gives each update to one of four bots, and again to another until one
-has taken it. Bots are killed with SIGKILL and Valkey is killed and started at random, except in the first fifth of the
-messages. What a bot answers it writes to a table in PostgreSQL that has the turn's id as its key: in the end every
-message must stand there once, each person's in the order in which they were written, and in time.
+People write in bursts. This process is their Telegram: it gives each message to some bot and, until that bot has said
+that it is taken, again to another - at once when the bot dies, or a moment later when the bot says that only its own
+memory has it. Bots are processes of their own, each with a consumer; what a turn says is written to PostgreSQL, which
+takes each turn id once. In the end every message must be there, once, in the order of its person's writing.
 
-`--control` takes the key off the table: then messages must stand there twice, or the soak itself proves nothing.
+The first tenth comes without faults, and is timed by itself. Then bots are killed with SIGKILL, at any moment, and a
+new one started in place of each; Redis, which keeps its data on disk, is stopped or killed and started again.
+
+`--control` has the sink take whatever it is given: then messages must be found twice, or the soak proves nothing.
 """
 
 from __future__ import annotations
@@ -14,220 +17,68 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import multiprocessing
+import os
 import random
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 
-from benchmarks.soak_talk_bot import TABLE, answer_turns
+from benchmarks.servers import Servers
+from benchmarks.timing import percentile
+from cache_layer import CacheLayer, Identity, Incoming, Settings, Turn, TurnLost
+from cache_layer.person import person
 from pomni_admin.demo.servers import Postgres, Valkey
 
-BOTS = 4
-CALM = 0.2
-"""Of all messages, how many are written before the first fault."""
-P99_CALM_S, P99_FAULTS_S = 1.8, 5.0
-AGAIN_S = 0.3
-"""Telegram sends an update again that nobody has taken."""
-SETTLED_S = 60.0
+BOTS = 6
+PEOPLE = 600
+BURST = (1, 1, 2, 2, 3, 4)
+GAP_S = (0.0, 0.6)
+THINK_S = (0.0, 0.2)
+CALM = 0.1
+"""The part of all messages that comes before the first fault."""
+AGAIN_S = 0.1
+GOAL_CALM_S, GOAL_S = 1.8, 5.0
+GIVE_UP_S = 90.0
+SECRETS: dict[str, Any] = {"hash_secret": b"h" * 32, "encryption_keys": (("k1", b"e" * 32),)}
+
+TABLES = """
+CREATE TABLE turns (id text PRIMARY KEY);
+CREATE TABLE answers (serial bigserial PRIMARY KEY, user_id bigint, message_id bigint, sent_at float8, handed_at float8,
+                      turn_id text, fence int);
+CREATE TABLE refused (turn_id text, fence int);
+"""
+ONCE = "WITH fresh AS (INSERT INTO turns VALUES (%(turn)s) ON CONFLICT DO NOTHING RETURNING id) "
+ALWAYS = "WITH fresh AS (SELECT %(turn)s::text AS id) "
+ANSWER = """
+INSERT INTO answers (user_id, message_id, sent_at, handed_at, turn_id, fence)
+SELECT %(user)s, message_id, sent_at, %(handed)s, fresh.id, %(fence)s
+FROM fresh, unnest(%(ids)s::bigint[], %(sent)s::float8[]) WITH ORDINALITY AS t(message_id, sent_at, n) ORDER BY n
+"""
+REFUSED = "INSERT INTO refused VALUES (%s, %s)"
+
+Update: TypeAlias = dict[str, Any]
 
 
-@dataclass
-class Telegram:
-    """Updates on their way to bots; the parent's side.
-
-    Attributes:
-        bots: the connections of those that live.
-        unheard: updates that were given to a bot which has not said yet whether it takes them.
-    """
-
-    dice: random.Random
-    bots: list[asyncio.StreamWriter] = field(default_factory=list)
-    unheard: dict[int, tuple[asyncio.StreamWriter, asyncio.Future[bool]]] = field(default_factory=dict)
-    sent: int = 0
-    numbers: int = 0
-
-    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A bot has come; it stays until it dies."""
-        self.bots.append(writer)
-        with contextlib.suppress(OSError, ValueError):
-            while line := await reader.readline():
-                number, taken = json.loads(line)
-                self._heard(number, taken)
-        self.bots.remove(writer)
-        writer.close()
-        for number in [n for n, (bot, _) in self.unheard.items() if bot is writer]:
-            self._heard(number, False)
-
-    async def deliver(self, user_id: int, message_id: int, text: str) -> None:
-        """Give an update to bots until one has taken it."""
-        update = (user_id, message_id, text, datetime.now(UTC).timestamp())
-        while not await self._give(update):  # noqa: ASYNC110  what is waited for is time
-            await asyncio.sleep(AGAIN_S)
-
-    async def _give(self, update: tuple[int, int, str, float]) -> bool:
-        if not self.bots:
-            return False
-        bot = self.dice.choice(self.bots)
-        self.numbers += 1
-        number = self.numbers
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.unheard[number] = bot, answer
-        self.sent += 1
-        try:
-            bot.write(json.dumps((number, *update)).encode() + b"\n")
-        except OSError:
-            self._heard(number, False)
-        return await answer
-
-    def _heard(self, number: int, taken: bool) -> None:
-        _, answer = self.unheard.pop(number, (None, None))
-        if answer is not None and not answer.done():
-            answer.set_result(taken)
-
-
-class Crew:
-    """The bots: as many as there should be, whatever is done to them."""
-
-    def __init__(self, *arguments: Any) -> None:
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["benchmarks.soak_talk_bot"])
-        self._arguments = arguments
-        self._bots: list[BaseProcess] = []
-
-    def fill(self) -> None:
-        while len(self._bots) < BOTS:
-            process = self._context.Process(target=answer_turns, args=self._arguments, daemon=True)
-            process.start()
-            self._bots.append(process)
-
-    def kill_one(self, dice: random.Random) -> None:
-        self._kill(self._bots.pop(dice.randrange(len(self._bots))))
-        self.fill()
-
-    def end(self) -> None:
-        while self._bots:
-            self._kill(self._bots.pop())
-
-    def _kill(self, process: BaseProcess) -> None:
-        process.kill()
-        process.join()
-        process.close()
-
-
-@dataclass
-class Torment:
-    """What is still to be done to bots and Redis, spread over the messages after the calm."""
-
+@dataclass(frozen=True)
+class Plan:
     messages: int
     kills: int
     restarts: int
-    done: Counter[str] = field(default_factory=Counter)
-    began_at: datetime | None = None
-
-    async def go_on(self, written: Written, crew: Crew, valkey: Valkey, dice: random.Random) -> None:
-        calm = int(self.messages * CALM)
-        while written.count < calm:  # noqa: ASYNC110  written by many
-            await asyncio.sleep(0.05)
-        self.began_at = datetime.now(UTC)
-        while self.done["kills of a bot"] < self.kills or self.done["restarts of Redis"] < self.restarts:
-            progress = (written.count - calm) / max(self.messages - calm, 1)
-            if self.done["kills of a bot"] < self.kills * progress:
-                await asyncio.to_thread(crew.kill_one, dice)
-                self.done["kills of a bot"] += 1
-            elif self.done["restarts of Redis"] < self.restarts * progress:
-                await asyncio.to_thread(valkey.kill)
-                await asyncio.to_thread(valkey.start)
-                self.done["restarts of Redis"] += 1
-            else:
-                await asyncio.sleep(dice.uniform(0, 0.05))
-
-
-@dataclass
-class Written:
-    """What people have written: how many messages, and of each person how many."""
-
-    count: int = 0
-    of: Counter[int] = field(default_factory=Counter)
-
-
-async def somebody(user_id: int, telegram: Telegram, written: Written, messages: int, dice: random.Random) -> None:
-    """Writes in bursts, each message once the last was taken, until all together have written enough."""
-    await asyncio.sleep(dice.uniform(0, 3))
-    while written.count < messages:
-        for _ in range(dice.randint(1, 4)):
-            if written.count == messages:
-                return
-            written.count += 1
-            written.of[user_id] += 1
-            text = dice.choice(["да", "не знаю", "сегодня было тяжело, и я хочу рассказать"])
-            await telegram.deliver(user_id, written.of[user_id], text)
-            await asyncio.sleep(dice.uniform(0.05, 0.5))
-        await asyncio.sleep(dice.uniform(1.5, 4))
-
-
-async def soak(valkey: Valkey, postgres_url: str, options: argparse.Namespace, seed: int) -> Counter[str]:
-    dice = random.Random(seed)
-    telegram, written = Telegram(random.Random(seed + 1)), Written()
-    torment = Torment(options.messages, options.kills, options.restarts)
-    server = await asyncio.start_server(telegram.meet, "127.0.0.1", 0)
-    crew = Crew(valkey.url, postgres_url, server.sockets[0].getsockname()[1])
-    try:
-        await asyncio.to_thread(crew.fill)
-        while len(telegram.bots) < BOTS:  # noqa: ASYNC110  they are other processes
-            await asyncio.sleep(0.05)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(torment.go_on(written, crew, valkey, dice))
-            for user_id in range(1, options.people + 1):
-                tasks.create_task(somebody(user_id, telegram, written, options.messages, random.Random(seed + user_id)))
-        totals = await asyncio.to_thread(judge, postgres_url, written, torment)
-    finally:
-        await asyncio.to_thread(crew.end)
-        server.close()
-    totals["updates sent again by Telegram"] = telegram.sent - written.count
-    totals.update(torment.done)
-    return totals
-
-
-def judge(postgres_url: str, written: Written, torment: Torment) -> Counter[str]:
-    """Wait until all that was written is answered, or nothing is answered any more, and count what is wrong."""
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        until, before = time.monotonic() + SETTLED_S, -1
-        while time.monotonic() < until:
-            row = connection.execute("SELECT count(DISTINCT (user_id, m)) FROM answers, unnest(messages) m").fetchone()
-            assert row is not None
-            if row[0] == written.count:
-                time.sleep(3)  # whatever comes again now
-                break
-            if row[0] != before:
-                until, before = time.monotonic() + SETTLED_S, row[0]
-            time.sleep(0.5)
-        answers = connection.execute("SELECT user_id, messages, waited_s, at FROM answers ORDER BY number").fetchall()
-    totals: Counter[str] = Counter({"messages": written.count, "turns": len(answers)})
-    said: dict[int, list[int]] = {}
-    waits: dict[str, list[float]] = {"calm": [], "faults": []}
-    for user_id, messages, waited_s, at in answers:
-        said.setdefault(user_id, []).extend(messages)
-        waits["faults" if torment.began_at is not None and at >= torment.began_at else "calm"].append(waited_s)
-    for user_id, number in written.of.items():
-        found = said.get(user_id, [])
-        totals["lost"] += number - len(set(found))
-        totals["doubled"] += len(found) - len(set(found))
-        totals["out of order"] += sum(after < before for before, after in pairwise(found))
-    for name, waited in waits.items():
-        ordered = sorted(waited) or [0.0]
-        totals[f"p50 ms from push to turn, {name}"] = round(ordered[len(ordered) // 2] * 1000)
-        totals[f"p99 ms from push to turn, {name}"] = round(ordered[len(ordered) * 99 // 100] * 1000)
-    return totals
+    rate: float
+    seed: int
+    control: bool
 
 
 def main() -> int:
@@ -235,39 +86,295 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=1_000)
     parser.add_argument("--restarts", type=int, default=100)
-    parser.add_argument("--people", type=int, default=400, help="who write at the same time")
+    parser.add_argument("--rate", type=float, default=140.0, help="messages a second")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--control", action="store_true", help="without the turn id at the sink: must find doubles")
-    options = parser.parse_args()
-    seed = random.SystemRandom().randrange(10**9) if options.seed is None else options.seed
-    _say(f"{datetime.now(UTC):%Y-%m-%d %H:%M} messages={options.messages} seed={seed} control={options.control}")
+    parser.add_argument("--control", action="store_true", help="a sink without turn ids: must find messages twice")
+    asked = parser.parse_args()
+    seed = random.SystemRandom().randrange(10**9) if asked.seed is None else asked.seed
+    plan = Plan(asked.messages, asked.kills, asked.restarts, asked.rate, seed, asked.control)
+    _say(f"{datetime.now(UTC):%Y-%m-%d %H:%M} {plan}")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pomni-soak-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL may run as another user
-        valkey, postgres = Valkey(Path(folder) / "valkey"), Postgres(Path(folder) / "postgres", durable=False)
+        valkey = Valkey(Path(folder) / "valkey")
+        postgres = Postgres(Path(folder) / "postgres")
         try:
             valkey.start()
             postgres.start()
             with psycopg.connect(postgres.url, autocommit=True) as connection:
-                connection.execute(TABLE.format(key="" if options.control else "PRIMARY KEY").encode())
-            totals = asyncio.run(soak(valkey, postgres.url, options, seed))
+                connection.execute(TABLES)
+                totals = asyncio.run(Telegram(plan, Servers(valkey, postgres), Path(folder)).run())
+                good = _report(connection, totals, plan)
         finally:
             postgres.stop()
             valkey.stop()
-    for name, number in totals.items():
-        _say(f"{name:44}{number:>10}")
-    _say(f"{'seconds':44}{time.monotonic() - began:>10.0f}")
-    good = _is_good(totals, control=options.control)
+    _say(f"{'seconds':44}{time.monotonic() - began:>12.0f}")
     _say("as it must be" if good else "NOT as it must be")
     return 0 if good else 1
 
 
-def _is_good(totals: Counter[str], *, control: bool) -> bool:
-    if control:
-        return totals["doubled"] > 0
-    late = totals["p99 ms from push to turn, calm"] > P99_CALM_S * 1000
-    late |= totals["p99 ms from push to turn, faults"] > P99_FAULTS_S * 1000
-    return totals["lost"] + totals["doubled"] + totals["out of order"] == 0 and not late
+# The bots.
+
+
+def bot(redis_url: str, postgres_url: str, socket: str, seed: int, control: bool) -> None:
+    """One bot, until it is killed or its connection to Telegram ends."""
+    logging.disable()
+    asyncio.run(Bot(redis_url, postgres_url, socket, seed, control).run())
+
+
+class Bot:
+    def __init__(self, redis_url: str, postgres_url: str, socket: str, seed: int, control: bool) -> None:
+        self._settings = Settings(redis_url=redis_url, **SECRETS)
+        self._postgres_url = postgres_url
+        self._socket = socket
+        self._dice = random.Random(seed)
+        self._insert = ((ALWAYS if control else ONCE) + ANSWER).encode()
+        self._writing = asyncio.Lock()
+
+    async def run(self) -> None:
+        self._sink = await psycopg.AsyncConnection.connect(self._postgres_url, autocommit=True)
+        async with CacheLayer(self._settings, role="soak") as cache:
+            consumer = asyncio.create_task(self._consume(cache))
+            reader, self._writer = await asyncio.open_unix_connection(self._socket)
+            self._writer.write(b"%d\n" % os.getpid())
+            async with asyncio.TaskGroup() as tasks:
+                while line := await reader.readline():
+                    tasks.create_task(self._take(cache, json.loads(line)))
+            await cache.talk.drain()
+        await consumer
+        await self._sink.close()
+
+    async def _take(self, cache: CacheLayer, update: Update) -> None:
+        """The webhook."""
+        message = Incoming(update["user"], update["id"], update["text"], datetime.fromtimestamp(update["at"], UTC))
+        taken = await cache.talk.push(person(Identity(update["user"], "insights")), message)
+        self._writer.write(json.dumps([update["user"], update["id"], taken]).encode() + b"\n")
+
+    async def _consume(self, cache: CacheLayer) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            async for turn in cache.talk.turns():
+                tasks.create_task(self._answer(turn, time.time()))
+
+    async def _answer(self, turn: Turn, handed_at: float) -> None:
+        with contextlib.suppress(TurnLost):
+            async with turn:
+                await asyncio.sleep(self._dice.uniform(*THINK_S))
+                values = {
+                    "turn": turn.id,
+                    "user": turn.user_id,
+                    "handed": handed_at,
+                    "fence": turn.fence,
+                    "ids": list(turn.message_ids),
+                    "sent": [message.at.timestamp() for message in turn.messages],
+                }
+                async with self._writing:
+                    done = await self._sink.execute(self._insert, values)
+                    if done.rowcount == 0:
+                        await self._sink.execute(REFUSED, (turn.id, turn.fence))
+
+
+# Their Telegram, and what is done to them.
+
+
+@dataclass
+class Line:
+    """The connection to one bot."""
+
+    pid: int
+    writer: asyncio.StreamWriter
+    waiting: dict[tuple[int, int], asyncio.Future[bool | None]] = field(default_factory=dict)
+
+
+class Telegram:
+    def __init__(self, plan: Plan, servers: Servers, folder: Path) -> None:
+        self._plan = plan
+        self._servers = servers
+        self._socket = str(folder / "telegram")
+        self._dice = random.Random(plan.seed)
+        self._spawn = multiprocessing.get_context("forkserver")
+        self._spawn.set_forkserver_preload([__name__])
+        self._bots: dict[int, BaseProcess] = {}
+        self._lines: list[Line] = []
+        self._someone = asyncio.Event()
+        self._sent = 0
+        self.totals: Counter[str] = Counter()
+
+    async def run(self) -> Counter[str]:
+        server = await asyncio.start_unix_server(self._accept, self._socket)
+        for _ in range(BOTS):
+            self._start_bot()
+        while len(self._lines) < BOTS:
+            self._someone.clear()
+            await self._someone.wait()
+        async with asyncio.TaskGroup() as tasks:
+            for user_id in range(1, PEOPLE + 1):
+                tasks.create_task(self._write(user_id, tasks))
+            torment = asyncio.create_task(self._torment())
+        await torment
+        await self._until_answered()
+        server.close()
+        for line in self._lines:
+            line.writer.close()
+        for process in self._bots.values():
+            await asyncio.to_thread(process.join, 20)
+        return self.totals
+
+    def _start_bot(self) -> None:
+        urls = self._servers.valkey.url, self._servers.postgres.url
+        arguments = (*urls, self._socket, self._dice.randrange(10**9), self._plan.control)
+        process = self._spawn.Process(target=bot, args=arguments)
+        process.start()
+        assert process.pid is not None
+        self._bots[process.pid] = process
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = Line(int(await reader.readline()), writer)
+        self._lines.append(line)
+        self._someone.set()
+        with contextlib.suppress(OSError):
+            while said := await reader.readline():
+                user_id, message_id, taken = json.loads(said)
+                if (asking := line.waiting.pop((user_id, message_id), None)) is not None and not asking.done():
+                    asking.set_result(taken)
+        self._lines.remove(line)
+        for asking in line.waiting.values():
+            if not asking.done():
+                asking.set_result(None)
+        writer.close()
+
+    async def _write(self, user_id: int, tasks: asyncio.TaskGroup) -> None:
+        """One person, until all have written enough."""
+        a_burst_takes = sum(BURST) / len(BURST) * (sum(GAP_S) / 2)
+        idle_s = max(PEOPLE * sum(BURST) / len(BURST) / self._plan.rate - a_burst_takes, 0.1)
+        number = 0
+        await asyncio.sleep(self._dice.uniform(0, idle_s))
+        while True:
+            for _ in range(self._dice.choice(BURST)):
+                if self._sent == self._plan.messages:
+                    return
+                self._sent += 1
+                number += 1
+                tasks.create_task(self._send(user_id, number))
+                await asyncio.sleep(self._dice.uniform(*GAP_S))
+            await asyncio.sleep(self._dice.uniform(0.5, 1.5) * idle_s)
+
+    async def _send(self, user_id: int, number: int) -> None:
+        """Until a bot has taken it."""
+        text = "ok" if self._dice.random() < 0.3 else f"message {number}, which is longer than a short reply"
+        update = {"user": user_id, "id": number, "text": text, "at": time.time()}
+        words = json.dumps(update).encode() + b"\n"
+        line: Line | None = None
+        while True:
+            while not self._lines:
+                self._someone.clear()
+                await self._someone.wait()
+            if line not in self._lines:
+                line = self._dice.choice(self._lines)
+            assert line is not None
+            asking = line.waiting[(user_id, number)] = asyncio.get_running_loop().create_future()
+            line.writer.write(words)
+            taken = await asking
+            if taken:
+                return
+            self.totals["updates sent again: bot died" if taken is None else "updates sent again: Redis away"] += 1
+            if taken is not None:
+                await asyncio.sleep(AGAIN_S)
+
+    async def _torment(self) -> None:
+        """Kills and restarts, spread over all messages but the first, by how many have been sent."""
+        for at, act in self._faults():
+            while self._sent < at:  # noqa: ASYNC110  an event for each message would be one too many
+                await asyncio.sleep(0.02)
+            if act == "kill":
+                while not self._lines:
+                    self._someone.clear()
+                    await self._someone.wait()
+                line = self._dice.choice(self._lines)
+                process = self._bots.pop(line.pid)
+                assert process.pid is not None
+                os.kill(process.pid, signal.SIGKILL)
+                self._start_bot()
+                await asyncio.to_thread(process.join)
+                process.close()
+                self.totals["bots killed"] += 1
+            else:
+                await asyncio.to_thread(self._servers.valkey.kill if act == "crash" else self._servers.valkey.stop)
+                await asyncio.to_thread(self._servers.valkey.start)
+                self.totals["Redis killed and started" if act == "crash" else "Redis stopped and started"] += 1
+
+    def _faults(self) -> Iterator[tuple[int, str]]:
+        begin = int(self._plan.messages * CALM)
+        kills = [(self._dice.randrange(begin, self._plan.messages), "kill") for _ in range(self._plan.kills)]
+        restarts = [
+            (self._dice.randrange(begin, self._plan.messages), self._dice.choice(["crash", "stop"]))
+            for _ in range(self._plan.restarts)
+        ]
+        yield from sorted(kills + restarts)
+
+    async def _until_answered(self) -> None:
+        deadline = time.monotonic() + GIVE_UP_S
+        async with await psycopg.AsyncConnection.connect(self._servers.postgres.url, autocommit=True) as connection:
+            while time.monotonic() < deadline:
+                count = await (
+                    await connection.execute("SELECT count(DISTINCT (user_id, message_id)) FROM answers")
+                ).fetchone()
+                if count is not None and count[0] >= self._plan.messages:
+                    break
+                await asyncio.sleep(0.2)
+        await asyncio.sleep(3)  # a turn whose handler was killed just now is handed out again after its lease
+
+
+# What became of it.
+
+
+def _report(connection: psycopg.Connection[Any], totals: Counter[str], plan: Plan) -> bool:
+    rows = connection.execute(
+        "SELECT user_id, message_id, sent_at, handed_at, turn_id, fence FROM answers ORDER BY user_id, serial"
+    ).fetchall()
+    refused = connection.execute("SELECT count(*) FROM refused").fetchone()
+    assert refused is not None
+    seen = Counter((user_id, message_id) for user_id, message_id, *_ in rows)
+    turns: dict[str, tuple[float, float]] = {}
+    disordered, last = 0, (0, 0)
+    for user_id, message_id, sent_at, handed_at, turn_id, _ in rows:
+        disordered += user_id == last[0] and message_id < last[1]
+        last = (user_id, message_id)
+        newest = max(sent_at, turns.get(turn_id, (0.0, 0.0))[0])
+        turns[turn_id] = (newest, handed_at)
+    waits = sorted((sent_at, handed_at - sent_at) for sent_at, handed_at in turns.values())
+    some = int(len(waits) * CALM * 0.9)
+    calm, rough = sorted(wait for _, wait in waits[:some]), sorted(wait for _, wait in waits[some:])
+    totals.update(
+        {
+            "messages": plan.messages,
+            "messages lost": plan.messages - len(seen),
+            "messages doubled": sum(seen.values()) - len(seen),
+            "messages out of order": disordered,
+            "turns": len(turns),
+            "turns handed out again, taken": len({row[4] for row in rows if row[5] > 1}),
+            "turns handed out again, refused by the sink": refused[0],
+        }
+    )
+    for name, number in sorted(totals.items()):
+        _say(f"{name:44}{number:>12}")
+    figures = {
+        "last message to turn, s, p50, calm": percentile(calm, 50),
+        "last message to turn, s, p99, calm": percentile(calm, 99),
+        "last message to turn, s, p50, faults": percentile(rough, 50),
+        "last message to turn, s, p99, faults": percentile(rough, 99),
+        "last message to turn, s, most": max(rough),
+    }
+    for name, figure in figures.items():
+        _say(f"{name:44}{figure:>12.2f}")
+    if plan.control:
+        return totals["messages doubled"] > 0
+    in_time = (
+        figures["last message to turn, s, p99, calm"] <= GOAL_CALM_S
+        and figures["last message to turn, s, p99, faults"] <= GOAL_S
+    )
+    if not in_time:
+        _say("later than promised: on a machine that has nothing else to do that is a fault")
+    return not (totals["messages lost"] or totals["messages doubled"] or totals["messages out of order"])
 
 
 def _say(line: str) -> None:

@@ -156,7 +156,7 @@ async def test_of_a_turn_the_part_of_the_lost_one_comes_from_the_source_and_the_
     async with warm("async", settings, 42) as calls:
         assert isinstance(calls, AsyncReader)
         cache, table = calls.layer, Table(3)
-        whose = cache.identity.cache.key(cache.identity.subject(ALISA_TG))
+        whose = cache._definitions.identity.key(cache._people.subject(ALISA_TG))
         lost = frail.owner_of(whose)
         assert frail.owner_of("access_state:{42}") is not lost
         for _ in range(2):

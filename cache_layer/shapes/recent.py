@@ -10,11 +10,11 @@ the load has seen them as well does not matter: readers order by id and take eac
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar, cast
 
+from cache_layer.clock import now
 from cache_layer.codecs import Codec, Subject
 from cache_layer.errors import EntryRejected, Unavailable
 from cache_layer.keys import Keys
@@ -64,7 +64,7 @@ class Recent(Value[tuple[E, ...]]):
         ttl: timedelta,
         load_at_most: timedelta,
         switch: Switch,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = now,
     ) -> None:
         super().__init__(
             name, codec, keys, counts, ttl=lambda _: ttl, load_at_most=load_at_most, switch=switch, clock=clock

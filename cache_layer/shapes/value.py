@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+from cache_layer.clock import now
 from cache_layer.codecs import Codec, Subject
 from cache_layer.errors import EntryRejected, Unavailable
 from cache_layer.keys import Keys
@@ -44,7 +45,8 @@ class Value(Generic[T]):
         load_at_most: how long the lease of one load is renewed.
         switch: off goes straight to the source, without a look at Redis.
         kept_under: what its keys begin with, where that is not its name.
-        clock: seconds since 1970.
+        clock: seconds since 1970, for what ends at a certain moment.
+        steady: seconds that only go forward, for how long something takes.
     """
 
     def __init__(
@@ -59,7 +61,8 @@ class Value(Generic[T]):
         load_at_most: timedelta,
         switch: Switch,
         kept_under: str = "",
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = now,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self._kept_under = kept_under or name
@@ -71,6 +74,7 @@ class Value(Generic[T]):
         self._deadline = deadline
         self._load_at_most_s = load_at_most.total_seconds()
         self._clock = clock
+        self._steady = steady
 
     def key(self, subject: Subject) -> str:
         assert not isinstance(subject, tuple)
@@ -93,12 +97,13 @@ class Value(Generic[T]):
                 return found.value
             if found is None:
                 return (yield from self.straight())
-            started = self._clock()
+            started = self._steady()
             value = yield from self._load(self._lease(subject, found.token))
-            filled = yield from self._fill(subject, found.token, value, started)
+            took_s = max(self._steady() - started, 0.0)
+            filled = yield from self._fill(subject, found.token, value, took_s)
             if filled.accepted or lap == LAPS - 1:
                 return filled.value
-            if self._clock() - started > self._load_at_most_s:
+            if took_s > self._load_at_most_s:
                 # Its lease had ended by itself: a source as slow as this one is not asked three times over.
                 return value
         raise AssertionError("the last lap returns")
@@ -237,8 +242,8 @@ class Value(Generic[T]):
                     self._count("wait")
                     counted = True
                 # By the clock as well, since the polls themselves take long when Redis is slow.
-                began = began or self._clock()
-                if waited >= WAIT_AT_MOST_S or self._clock() - began >= WAIT_AT_MOST_S:
+                began = began or self._steady()
+                if waited >= WAIT_AT_MOST_S or self._steady() - began >= WAIT_AT_MOST_S:
                     return None
                 pause = min(pause * 2, LONGEST_POLL_S) * random.uniform(0.5, 1.0)  # noqa: S311  jitter
                 yield Pause(pause)
@@ -264,18 +269,17 @@ class Value(Generic[T]):
         self._count("load")
         return value
 
-    def _fill(self, subject: Subject, token: str, value: T, started: float) -> Steps[Filled[T]]:
+    def _fill(self, subject: Subject, token: str, value: T, took_s: float) -> Steps[Filled[T]]:
         """Store the value. The time to live counts from the start of the load, since that is how old it may be."""
-        now = self._clock()
         deadline = self._deadline(value)
-        left_s = self._ttl(value).total_seconds() - max(now - started, 0.0)
+        left_s = self._ttl(value).total_seconds() - took_s
         if deadline is not None:
-            left_s = min(left_s, deadline.timestamp() - now)
+            left_s = min(left_s, deadline.timestamp() - self._clock())
         entry = self._codec.encode(
             self.key(subject),
             subject,
             value,
-            stored_ms=int(started * 1000),
+            stored_ms=int((self._clock() - took_s) * 1000),
             deadline_ms=None if deadline is None else int(deadline.timestamp() * 1000),
         )
         try:

@@ -88,6 +88,7 @@ def value(clock: Clock, counts: Counts) -> Value[AccessState]:
         load_at_most=timedelta(seconds=5),
         switch=Switch(allowed=True),
         clock=clock,
+        steady=clock,
     )
 
 

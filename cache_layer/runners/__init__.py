@@ -6,6 +6,7 @@ others get its answer.
 """
 
 from cache_layer.runners.asynchronous import AsyncRunner
-from cache_layer.runners.threaded import SyncClient, SyncRunner
+from cache_layer.runners.perform_threaded import SyncClient
+from cache_layer.runners.threaded import SyncRunner
 
 __all__ = ["AsyncRunner", "SyncClient", "SyncRunner"]

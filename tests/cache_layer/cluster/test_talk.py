@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-import pytest
-
-from cache_layer import Incoming, Settings, Unavailable
-from cache_layer.layer.definitions import Definitions
-from cache_layer.layer.talk_exchange import NOT_SENT
-from cache_layer.shapes.buffer_reply import Pushed
 from tests.cache_layer import test_talk
 from tests.cache_layer.cluster.same import same_tests
-from tests.cache_layer.conftest import SECRETS
 
 globals().update(
     same_tests(
@@ -31,22 +22,3 @@ globals().update(
         ),
     )
 )
-
-
-def test_a_message_that_went_to_its_node_without_its_note_does_not_count_as_unsent() -> None:
-    """The note is for another node, which may be lost: what Redis has must be withdrawn before it is answered alone."""
-    buffer = Definitions(Settings(redis_url="redis://nowhere", cluster=True, **SECRETS), "test").talkbuf
-    message = Incoming(900_000_042, 5, "привет", datetime.now(UTC), "talk")
-
-    def pushed(note: object, push: object) -> str:
-        steps = buffer.push(42, [Pushed(message, 0.9, 0.0)])
-        next(steps)
-        with pytest.raises(Unavailable) as caught:
-            steps.send([note, push])
-        return caught.value.reason
-
-    away = Unavailable("circuit open")
-    assert "circuit open" in NOT_SENT
-    assert pushed(away, [1, 0, []]) not in NOT_SENT
-    assert pushed(away, Unavailable("TimeoutError")) not in NOT_SENT
-    assert pushed(1, away) in NOT_SENT

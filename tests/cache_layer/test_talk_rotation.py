@@ -37,7 +37,7 @@ async def test_a_turn_that_does_not_open_here_is_answered_where_it_does(before: 
             while not rejected(without.layer):  # noqa: ASYNC110  counted, not told
                 await asyncio.sleep(0.05)
         async with answering(after) as with_it:
-            (turn,) = await with_it.until_done(1)
+            (turn,) = await with_it.until_done(1, at_most_s=40)
         assert turn.message_ids == (1,)
         assert without.handed == []
 

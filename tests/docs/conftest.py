@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import pytest
 
+from pomni_admin.demo.servers import Valkey
 from tests.docs.day import OWN_TABLES, Day
 from tests.docs.document import steps
 from tests.docs.tutorial import imported
@@ -16,6 +17,19 @@ from tests.harness.cast import Cast
 from tests.harness.servers import Database
 
 Begin: TypeAlias = Callable[..., AbstractAsyncContextManager[Day]]
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A Valkey that no site or worker of other tests has to do with: what is in it is looked at as a whole."""
+    server = Valkey(tmp_path_factory.mktemp("valkey-of-its-own"), keep=False).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _in_the_environment(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", valkey.url)
 
 
 @pytest.fixture

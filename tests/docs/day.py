@@ -22,6 +22,7 @@ from tests.harness.cast import Cast
 from tests.harness.servers import Database
 
 NEWCOMER = 700_000_009
+LEAVER = NEWCOMER + 2
 OWN_TABLES = ("turn_answers", "lock_fences")
 
 
@@ -135,6 +136,11 @@ async def identity(day: Day) -> None:
     await day.it.first_step_of_the_gate(NEWCOMER, data)
     assert data["person"].user_id == await day.it._ensure_user_id(NEWCOMER)
     assert day.database.rows(blocked, NEWCOMER) == [{"tg_is_blocked": False}]
+    boris = day.cast.tg_id("boris")
+    day.database.rows("UPDATE users SET tg_is_blocked = true, tg_blocked_at = now() WHERE tg_id = %s", boris)
+    await day.it.cache.identity.invalidate(boris)
+    await day.it.first_step_of_the_gate(boris, {})
+    assert not (await day.person("boris")).blocked
 
 
 async def privacy(day: Day) -> None:
@@ -144,9 +150,12 @@ async def privacy(day: Day) -> None:
     assert not (await day.person("boris")).may_store
     await day.it._db_set_privacy(boris, "ask")
     assert (await day.person("boris")).may_store
-    before = await day.it._ensure_user_id(NEWCOMER)
-    await day.it.delete_user(NEWCOMER)
-    assert await day.it._ensure_user_id(NEWCOMER) != before
+    day.database.rows(
+        "INSERT INTO users (tg_id, policy_accepted_at, trial_started_at) VALUES (%s, now(), now())", LEAVER
+    )
+    before = await day.it._ensure_user_id(LEAVER)
+    await day.it.delete_user(LEAVER)
+    assert await day.it._ensure_user_id(LEAVER) != before
 
 
 async def history(day: Day) -> None:

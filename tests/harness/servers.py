@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from psycopg.rows import dict_row
 from pytest_django.plugin import DjangoDbBlocker
 from qdrant_client import QdrantClient
 
+from cache_layer import Settings, SyncCacheLayer
 from pomni_admin import cache
 from pomni_admin.demo.servers import Postgres, Valkey, Vectors
 from tests.harness.environment import Place
@@ -71,8 +73,20 @@ def vectors_server(place: Place) -> Iterator[Vectors]:
 def valkey(valkey_server: Valkey) -> Valkey:
     """The worker's Valkey, empty. For faults take `own_valkey`."""
     with redis.Redis.from_url(valkey_server.url) as client:
+        _switch_on_what_a_test_left_off(client)
+        cache.close()  # the layer of this process, which remembers
         client.flushall()
     return valkey_server
+
+
+def _switch_on_what_a_test_left_off(client: redis.Redis) -> None:
+    """Processes that live on, as the shared site does, would put it back into the empty Valkey."""
+    left = [name.decode() for name in client.hkeys("switches") if isinstance(name, bytes) and name != b"revision"]
+    if left:
+        layer = SyncCacheLayer(Settings(redis_url="redis://the client's"), client, role="tests")
+        for name in left:
+            layer.switches.turn(name, on=True, by="tests", reason="over")
+        time.sleep(1.5)  # each hears of it within a second or so
 
 
 @pytest.fixture

@@ -109,9 +109,11 @@ async def test_what_is_invalidated_meanwhile_is_not_served_again(
         await change_and_look("3")
         move.end()
         await change_and_look("4")
-        loads = calls.loads + others.loads
-        assert [await calls.plan(move.person), await others.plan(move.person)] == ["4", "4"]
-        assert calls.loads + others.loads - loads <= 1
+        async with asyncio.timeout(5):  # what is still owed is loaded until it is done; then it is cached again
+            loads = -1
+            while calls.loads + others.loads != loads:
+                loads = calls.loads + others.loads
+                assert [await calls.plan(move.person), await others.plan(move.person)] == ["4", "4"]
 
 
 async def test_the_whole_table_is_learned_in_the_background(cluster: Cluster, settings: Settings) -> None:

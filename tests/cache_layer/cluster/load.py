@@ -61,8 +61,8 @@ class Load:
                 await asyncio.sleep(0.005)
 
 
-async def all_some(loads: Sequence[Load]) -> None:
-    await asyncio.gather(*(load.some() for load in loads))
+async def all_some(loads: Sequence[Load], number: int = 50) -> None:
+    await asyncio.gather(*(load.some(number) for load in loads))
 
 
 @contextlib.asynccontextmanager

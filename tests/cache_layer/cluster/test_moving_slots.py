@@ -25,6 +25,7 @@ class Move:
         (self.person,) = people_of(cluster, self.source, 1)
         self.slot = key_slot(f"access_state:{{{self.person}}}".encode())
         self._cluster = cluster
+        self._is_moved = False
 
     def begin(self) -> None:
         self._cluster.begin_to_move(self.slot, self.source, self.target)
@@ -36,13 +37,17 @@ class Move:
         while self.keys():
             pass
         self._cluster.end_to_move(self.slot, self.target)
+        self._is_moved = True
 
     def back(self) -> None:
-        self.source, self.target = self.target, self.source
+        """The same again in the other direction; a slot's owner without it would be a matter of opinion."""
         self._cluster.flush()
+        if self._is_moved:
+            self.source, self.target = self.target, self.source
+            self.begin()
+            self.end()
         for member in self._cluster.members:
             member.ask("CLUSTER", "SETSLOT", self.slot, "STABLE")
-        self.end()
         self._cluster.wait_until_settled()
 
 

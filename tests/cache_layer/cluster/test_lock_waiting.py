@@ -1,8 +1,0 @@
-"""`tests.cache_layer.test_lock_waiting` on a cluster."""
-
-from __future__ import annotations
-
-from tests.cache_layer import test_lock_waiting
-from tests.cache_layer.cluster.same import same_tests
-
-globals().update(same_tests(test_lock_waiting))

@@ -16,6 +16,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from qdrant_client import QdrantClient
 
 from cache_layer import Settings, SyncCacheLayer
+from cache_layer.settings import CACHES
 from pomni_admin import cache
 from pomni_admin.demo.servers import Postgres, Valkey, Vectors
 from tests.harness.environment import Place
@@ -81,7 +82,7 @@ def valkey(valkey_server: Valkey) -> Valkey:
 
 def _switch_on_what_a_test_left_off(client: redis.Redis) -> None:
     """Processes that live on, as the shared site does, would put it back into the empty Valkey."""
-    left = [name.decode() for name in client.hkeys("switches") if isinstance(name, bytes) and name != b"revision"]
+    left = [name for name in CACHES if client.hexists("switches", name)]
     if left:
         layer = SyncCacheLayer(Settings(redis_url="redis://the client's"), client, role="tests")
         for name in left:

@@ -82,7 +82,8 @@ def valkey(valkey_server: Valkey) -> Valkey:
 
 def _switch_on_what_a_test_left_off(client: redis.Redis) -> None:
     """Processes that live on, as the shared site does, would put it back into the empty Valkey."""
-    left = [name for name in CACHES if client.hexists("switches", name)]
+    is_kept = client.type("switches") == b"hash"
+    left = [name for name in CACHES if is_kept and client.hexists("switches", name)]
     if left:
         layer = SyncCacheLayer(Settings(redis_url="redis://the client's"), client, role="tests")
         for name in left:

@@ -17,7 +17,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import logging
 import multiprocessing
 import os
 import random
@@ -31,44 +30,24 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import psycopg
 
 from benchmarks.servers import Servers
+from benchmarks.talk_bot import TABLES, bot
 from benchmarks.timing import percentile
-from cache_layer import CacheLayer, Identity, Incoming, Settings, Turn, TurnLost
-from cache_layer.person import person
 from pomni_admin.demo.servers import Postgres, Valkey
 
 BOTS = 6
 PEOPLE = 600
 BURST = (1, 1, 2, 2, 3, 4)
 GAP_S = (0.0, 0.6)
-THINK_S = (0.0, 0.2)
 CALM = 0.1
 """The part of all messages that comes before the first fault."""
 AGAIN_S = 0.1
 GOAL_CALM_S, GOAL_S = 1.8, 5.0
 GIVE_UP_S = 90.0
-SECRETS: dict[str, Any] = {"hash_secret": b"h" * 32, "encryption_keys": (("k1", b"e" * 32),)}
-
-TABLES = """
-CREATE TABLE turns (id text PRIMARY KEY);
-CREATE TABLE answers (serial bigserial PRIMARY KEY, user_id bigint, message_id bigint, sent_at float8, handed_at float8,
-                      turn_id text, fence int);
-CREATE TABLE refused (turn_id text, fence int);
-"""
-ONCE = "WITH fresh AS (INSERT INTO turns VALUES (%(turn)s) ON CONFLICT DO NOTHING RETURNING id) "
-ALWAYS = "WITH fresh AS (SELECT %(turn)s::text AS id) "
-ANSWER = """
-INSERT INTO answers (user_id, message_id, sent_at, handed_at, turn_id, fence)
-SELECT %(user)s, message_id, sent_at, %(handed)s, fresh.id, %(fence)s
-FROM fresh, unnest(%(ids)s::bigint[], %(sent)s::float8[]) WITH ORDINALITY AS t(message_id, sent_at, n) ORDER BY n
-"""
-REFUSED = "INSERT INTO refused VALUES (%s, %s)"
-
-Update: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -113,66 +92,6 @@ def main() -> int:
     return 0 if good else 1
 
 
-# The bots.
-
-
-def bot(redis_url: str, postgres_url: str, socket: str, seed: int, control: bool) -> None:
-    """One bot, until it is killed or its connection to Telegram ends."""
-    logging.disable()
-    asyncio.run(Bot(redis_url, postgres_url, socket, seed, control).run())
-
-
-class Bot:
-    def __init__(self, redis_url: str, postgres_url: str, socket: str, seed: int, control: bool) -> None:
-        self._settings = Settings(redis_url=redis_url, **SECRETS)
-        self._postgres_url = postgres_url
-        self._socket = socket
-        self._dice = random.Random(seed)
-        self._insert = ((ALWAYS if control else ONCE) + ANSWER).encode()
-        self._writing = asyncio.Lock()
-
-    async def run(self) -> None:
-        self._sink = await psycopg.AsyncConnection.connect(self._postgres_url, autocommit=True)
-        async with CacheLayer(self._settings, role="soak") as cache:
-            consumer = asyncio.create_task(self._consume(cache))
-            reader, self._writer = await asyncio.open_unix_connection(self._socket)
-            self._writer.write(b"%d\n" % os.getpid())
-            async with asyncio.TaskGroup() as tasks:
-                while line := await reader.readline():
-                    tasks.create_task(self._take(cache, json.loads(line)))
-            await cache.talk.drain()
-        await consumer
-        await self._sink.close()
-
-    async def _take(self, cache: CacheLayer, update: Update) -> None:
-        """The webhook."""
-        message = Incoming(update["user"], update["id"], update["text"], datetime.fromtimestamp(update["at"], UTC))
-        taken = await cache.talk.push(person(Identity(update["user"], "insights")), message)
-        self._writer.write(json.dumps([update["user"], update["id"], taken]).encode() + b"\n")
-
-    async def _consume(self, cache: CacheLayer) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            async for turn in cache.talk.turns():
-                tasks.create_task(self._answer(turn, time.time()))
-
-    async def _answer(self, turn: Turn, handed_at: float) -> None:
-        with contextlib.suppress(TurnLost):
-            async with turn:
-                await asyncio.sleep(self._dice.uniform(*THINK_S))
-                values = {
-                    "turn": turn.id,
-                    "user": turn.user_id,
-                    "handed": handed_at,
-                    "fence": turn.fence,
-                    "ids": list(turn.message_ids),
-                    "sent": [message.at.timestamp() for message in turn.messages],
-                }
-                async with self._writing:
-                    done = await self._sink.execute(self._insert, values)
-                    if done.rowcount == 0:
-                        await self._sink.execute(REFUSED, (turn.id, turn.fence))
-
-
 # Their Telegram, and what is done to them.
 
 
@@ -192,11 +111,11 @@ class Telegram:
         self._socket = str(folder / "telegram")
         self._dice = random.Random(plan.seed)
         self._spawn = multiprocessing.get_context("forkserver")
-        self._spawn.set_forkserver_preload([__name__])
+        self._spawn.set_forkserver_preload(["benchmarks.talk_bot", "benchmarks.servers"])
         self._bots: dict[int, BaseProcess] = {}
         self._lines: list[Line] = []
         self._someone = asyncio.Event()
-        self._sent = 0
+        self._sent = self._taken = 0
         self.totals: Counter[str] = Counter()
 
     async def run(self) -> Counter[str]:
@@ -209,8 +128,7 @@ class Telegram:
         async with asyncio.TaskGroup() as tasks:
             for user_id in range(1, PEOPLE + 1):
                 tasks.create_task(self._write(user_id, tasks))
-            torment = asyncio.create_task(self._torment())
-        await torment
+            tasks.create_task(self._torment())
         await self._until_answered()
         server.close()
         for line in self._lines:
@@ -232,14 +150,12 @@ class Telegram:
         self._lines.append(line)
         self._someone.set()
         with contextlib.suppress(OSError):
-            while said := await reader.readline():
+            while (said := await reader.readline()).endswith(b"\n"):  # or it was killed in the middle of a line
                 user_id, message_id, taken = json.loads(said)
-                if (asking := line.waiting.pop((user_id, message_id), None)) is not None and not asking.done():
-                    asking.set_result(taken)
+                line.waiting.pop((user_id, message_id)).set_result(taken)
         self._lines.remove(line)
         for asking in line.waiting.values():
-            if not asking.done():
-                asking.set_result(None)
+            asking.set_result(None)
         writer.close()
 
     async def _write(self, user_id: int, tasks: asyncio.TaskGroup) -> None:
@@ -275,22 +191,22 @@ class Telegram:
             line.writer.write(words)
             taken = await asking
             if taken:
+                self._taken += 1
                 return
             self.totals["updates sent again: bot died" if taken is None else "updates sent again: Redis away"] += 1
             if taken is not None:
                 await asyncio.sleep(AGAIN_S)
 
     async def _torment(self) -> None:
-        """Kills and restarts, spread over all messages but the first, by how many have been sent."""
+        """Kills and restarts, spread over all messages but the first, by how many have been taken."""
         for at, act in self._faults():
-            while self._sent < at:  # noqa: ASYNC110  an event for each message would be one too many
+            while self._taken < at:  # noqa: ASYNC110  an event for each message would be one too many
                 await asyncio.sleep(0.02)
             if act == "kill":
-                while not self._lines:
-                    self._someone.clear()
+                while len(alive := [line for line in self._lines if line.pid in self._bots]) < BOTS / 2:
+                    self._someone.clear()  # somebody must live, or the messages in flight end with their time to live
                     await self._someone.wait()
-                line = self._dice.choice(self._lines)
-                process = self._bots.pop(line.pid)
+                process = self._bots.pop(self._dice.choice(alive).pid)
                 assert process.pid is not None
                 os.kill(process.pid, signal.SIGKILL)
                 self._start_bot()
@@ -336,8 +252,11 @@ def _report(connection: psycopg.Connection[Any], totals: Counter[str], plan: Pla
     seen = Counter((user_id, message_id) for user_id, message_id, *_ in rows)
     turns: dict[str, tuple[float, float]] = {}
     disordered, last = 0, (0, 0)
-    for user_id, message_id, sent_at, handed_at, turn_id, _ in rows:
-        disordered += user_id == last[0] and message_id < last[1]
+    for user_id, message_id, sent_at, handed_at, turn_id, fence in rows:
+        if user_id == last[0] and message_id < last[1]:
+            disordered += 1
+            late = f"sent {sent_at:.2f} handed {handed_at:.2f} {turn_id} {fence}"
+            _say(f"out of order: {user_id} {message_id} after {last[1]}: {late}")
         last = (user_id, message_id)
         newest = max(sent_at, turns.get(turn_id, (0.0, 0.0))[0])
         turns[turn_id] = (newest, handed_at)

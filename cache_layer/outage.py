@@ -14,6 +14,8 @@ FAILURES_AT_LEAST = 3
 NOTICED_S = 1.25
 """Nobody has lost patience when Redis was away for less: a process finds it again, by probes that are further and
 further apart, after less than twice the time that it was away, and a quarter of a second (`breaker.Breaker`)."""
+OTHERS_S = 0.25
+"""By how much more than the time for which one process has missed Redis another may miss it."""
 CAREFUL_S = 3.0
 """For so long after a longer outage a process takes up nothing that others have pushed. The last to notice that Redis
 is back does so two seconds after the first (`breaker.LONGEST_PAUSE_S`)."""
@@ -31,6 +33,7 @@ class Outage:
         self._away_since: float | None = None
         self._failures = 0
         self._careful_until = now + CAREFUL_S if careful else float("-inf")
+        self._others_back_at = float("-inf")
 
     def failed(self, now: float) -> None:
         if self._away_since is None:
@@ -40,6 +43,7 @@ class Outage:
     def answered(self, now: float) -> None:
         if self._is_noticed(now):
             self._careful_until = now + CAREFUL_S
+        self._others_back_at = now + self.others_back_in(now)
         self._away_since = None
         self._failures = 0
         self._answered_at = now
@@ -55,6 +59,12 @@ class Outage:
     def is_recent(self, now: float) -> bool:
         """Whether others may just be telling Redis what they have answered without it, if Redis is back at all."""
         return now < self._careful_until or self._is_noticed(now)
+
+    def others_back_in(self, now: float) -> float:
+        """Seconds until all others that have not lost patience should have found Redis again; or less than 0."""
+        if self._away_since is None:
+            return self._others_back_at - now
+        return min(now - self._away_since, PATIENCE_S) + OTHERS_S  # if Redis is back at all
 
     def _is_noticed(self, now: float) -> bool:
         return self._away_since is not None and now - self._answered_at >= NOTICED_S

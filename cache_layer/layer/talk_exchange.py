@@ -76,11 +76,13 @@ class Exchange:
         if not waiting:
             return None
         now = time.monotonic()
+        others_back_s = self.outage_of(talk).others_back_in(now)
         parcel = []
         before = {one.message.message_id: one.where for one in waiting}
         for one in waiting:
             quiet_s, age_s = self._rules.quiet_after(one.message.text), now - one.since
-            parcel.append(Pushed(one.message, max(quiet_s - age_s, min(quiet_s, REJOIN_S)), age_s))
+            quiet_s = max(quiet_s - age_s, min(quiet_s, REJOIN_S), others_back_s)
+            parcel.append(Pushed(one.message, quiet_s, age_s))
             one.where = Where.UNSURE
         talk.sending |= before.keys()
         try:

@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import multiprocessing
 import os
 import random
@@ -73,6 +74,7 @@ def main() -> int:
     plan = Plan(asked.messages, asked.kills, asked.restarts, asked.rate, seed, asked.control)
     _say(f"{datetime.now(UTC):%Y-%m-%d %H:%M} {plan}")
     began = time.monotonic()
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each line to a bot that has just been killed
     with tempfile.TemporaryDirectory(prefix="pomni-soak-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL may run as another user
         valkey = Valkey(Path(folder) / "valkey")

@@ -18,7 +18,8 @@ from cache_layer import CacheLayer, Identity, Incoming, Settings, Turn, TurnLost
 from cache_layer.person import person
 
 THINK_S = (0.0, 0.2)
-"""How long an answer takes."""
+SEND_S = (0.0, 0.1)
+"""How long an answer takes until it is written down, and from then on."""
 SECRETS: dict[str, Any] = {"hash_secret": b"h" * 32, "encryption_keys": (("k1", b"e" * 32),)}
 
 TABLES = """
@@ -95,3 +96,4 @@ class Bot:
                     done = await self._sink.execute(self._insert, values)
                     if done.rowcount == 0:
                         await self._sink.execute(REFUSED, (turn.id, turn.fence))
+                await asyncio.sleep(self._dice.uniform(*SEND_S))

@@ -21,6 +21,7 @@ from cache_layer.layer.talk_exchange import Exchange
 from cache_layer.layer.talk_turn import Turn
 from cache_layer.person import NOSTORE_FOR, Person
 from cache_layer.runners import AsyncRunner
+from cache_layer.shapes.buffer import SWEEP_AT_MOST
 
 log = logging.getLogger("cache_layer")
 
@@ -45,7 +46,7 @@ class TalkBuffer:
 
     An exception that leaves `answer` ends the group, and with it the consumer: what is to be survived is caught around
     the `async with`, which hands the turn out again. To answer at most so many at once, acquire a semaphore before the
-    next turn is asked for.
+    next turn is asked for. A process that pushes must consume too: what only it has nobody else can answer.
     """
 
     def __init__(self, definitions: Definitions, runner: AsyncRunner) -> None:
@@ -84,7 +85,7 @@ class TalkBuffer:
         return one is None or one.where is Where.HERE or (one.where is Where.STORED and talk.noted)
 
     def turns(self) -> AsyncIterator[Turn]:
-        """Turns, as they become due; several consumers share them. Ends when the layer closes."""
+        """Turns, as they become due; several consumers share them. Ends when the layer closes, or with `aclose`."""
         return Turns(self)
 
     async def drain(self, at_most: timedelta = timedelta(seconds=15)) -> int:
@@ -165,6 +166,8 @@ class TalkBuffer:
             except Unavailable:
                 pause_s = RETRY_EVERY_S
                 continue
+            if len(dues) == SWEEP_AT_MOST:
+                pause_s = RETRY_EVERY_S  # there are more
             random.shuffle(dues)  # the others have found the same
             for due in dues:
                 if due.subject not in self._all:

@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- The turn is done. Its messages are remembered for a while, so that none of them is taken up again when it comes late.
 -- KEYS[1] buffer  KEYS[2] turn in flight  KEYS[3] sorted set: message ids done with, by time, ms  KEYS[4] nostore marker
 -- ARGV[1] turn id  ARGV[2] fence  ARGV[3] how long ids are remembered, ms  ARGV[4...] message ids of the turn

@@ -1,10 +1,10 @@
-#!lua
 -- Put a turn that a process has in work into Redis, which knows nothing of it: it was away, or has lost its data.
 -- From then on nobody else hands its messages out while the handler lives, and somebody does when it dies.
 -- KEYS[1] buffer  KEYS[2] turn in flight  KEYS[3] message ids done with  KEYS[4] nostore marker
 -- ARGV[1] owner: the process that asks  ARGV[2] turn id  ARGV[3] fence  ARGV[4] lease, ms  ARGV[5] time to live, ms
 -- then for each message: id, sealed
--- Returns 1 done | 0 others have all its messages, or had them | 2 not possible, another turn is in flight || 4 nothing is stored of this person
+-- Returns 1 done | 0 others have all its messages, or had them | 2 not possible, another turn is in flight
+-- | 4 nothing is stored of this person
 if redis.call('EXISTS', KEYS[4]) == 1 then return 4 end
 local held = redis.call('HMGET', KEYS[2], 'id', 'fence', 'owner')
 if held[1] == ARGV[2] then

@@ -1,4 +1,3 @@
-#!lua
 -- Take what is due as a turn, or tell when to ask again (G7). One turn of a person is in flight at most; one whose handler
 -- let the lease end is handed out again, under the same id and a higher fence.
 -- KEYS[1] buffer, a hash: due, first (ms since 1970), m<message id>
@@ -8,11 +7,15 @@
 -- ARGV[3] do nothing after this time, ms since 1970  ARGV[4] 1 whatever is due | 0 only what the process remembers
 -- ARGV[5] lease, ms  ARGV[6] time to live, ms  ARGV[7] salt of the turn's id  ARGV[8...] message ids that the process remembers
 -- Returns {now, what, ms, states, id, fence, {message id, sealed, ...}}; the last three with a turn only
---   what: 0 nothing is here | 1 waits, due in so many ms | 2 in flight, for so many ms | 3 taken | 4 nothing is stored of this person | 5 too late
+--   what: 0 nothing is here | 1 waits, due in so many ms | 2 in flight, for so many ms | 3 taken
+--   | 4 nothing is stored of this person | 5 too late
 --   states, of each message that the process remembers: 0 not known | 1 waits | 2 a turn has it, or it is done with
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 if now > tonumber(ARGV[3]) then return {now, 5, 0, {}} end
+-- Changes nothing. But a replica refuses it, and so does a Redis whose memory is full: who could not be given a turn there
+-- is not to be told that there is none.
+redis.call('SETRANGE', KEYS[4], 0, '')
 if redis.call('EXISTS', KEYS[4]) == 1 then return {now, 4, 0, {}} end
 
 local function answer(what, ms)

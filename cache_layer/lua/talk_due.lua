@@ -1,4 +1,3 @@
-#!lua
 -- Note when somebody's messages are to be looked at, by whichever instance then lives (G7).
 -- A later note never has the score of the one before it, so that who saw that one sees that this is another.
 -- KEYS[1] sorted set: user id by due time, µs since 1970

@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- The handler lives: its turn stays with it, and what waits behind the turn stays as well.
 -- KEYS[1] buffer  KEYS[2] turn in flight  KEYS[3] message ids done with  KEYS[4] nostore marker
 -- ARGV[1] turn id  ARGV[2] fence  ARGV[3] lease, ms  ARGV[4] time to live, ms  ARGV[5] one of the turn's message ids

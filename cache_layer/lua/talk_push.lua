@@ -1,10 +1,10 @@
-#!lua
 -- Add messages to those that are being merged, each once, however often it is sent (G7).
 -- KEYS[1] buffer, a hash: due, first (ms since 1970), m<message id>  KEYS[2] turn in flight, a hash, with m<message id> too
 -- KEYS[3] sorted set: message ids done with, by time  KEYS[4] nostore marker
 -- ARGV[1] longest wait of all, ms  ARGV[2] time to live, ms
 -- then for each message, in the order in which they came: id, sealed, quiet period, age; both in ms
--- Returns {ms until due, state, state, ...}: 1 waits | 2 a turn has it, or it is done with || {-1} nothing is stored of this person
+-- Returns {ms until due, state, state, ...}: 1 waits | 2 a turn has it, or it is done with
+-- | {-1} nothing is stored of this person
 if redis.call('EXISTS', KEYS[4]) == 1 then return {-1} end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)

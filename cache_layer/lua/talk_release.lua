@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Give a turn back, to be handed out again under the same id.
 -- KEYS[1] buffer  KEYS[2] turn in flight  ARGV[1] turn id  ARGV[2] fence  ARGV[3] not before so many ms  ARGV[4] time to live, ms
 -- Returns 1 given back | 0 it was no longer ours

@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Nothing waits there any more: forget the note, unless somebody has made another meanwhile.
 -- KEYS[1] sorted set: user id by due time  ARGV[1] user id  ARGV[2] score that was seen
 -- Returns 1 forgotten | 0 there is another

@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Take messages back that their process answers from its memory; one that has not come yet is refused when it does.
 -- KEYS[1] buffer  KEYS[2] turn in flight  KEYS[3] sorted set: message ids done with, by time, ms  KEYS[4] nostore marker
 -- ARGV[1] owner: the process that asks  ARGV[2] id of the turn that it has in work here, or ''

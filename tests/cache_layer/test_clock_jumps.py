@@ -57,12 +57,12 @@ async def test_a_grant_ends_on_time(
 ) -> None:
     """Also where Redis would still have it. Fails, set back, when the machine's clock alone is asked."""
     async with reader(kind, patient(valkey.url)) as calls:
-        calls.state = lambda _: ends_in(0.5)
+        calls.state = lambda _: ends_in(0.25)
         assert (await calls.plan(ALISA)) == "ends soon"
         redis_client.persist(f"access_state:{{{ALISA}}}")
         jump(hours)
         calls.state = lambda _: granted("after")
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.3)
         assert await calls.plan(ALISA) == "after"
 
 

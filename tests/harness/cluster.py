@@ -191,6 +191,6 @@ def cluster(cluster_servers: Cluster) -> Cluster:
 @pytest.fixture
 def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
     """A cluster of the test's own, whose nodes it may kill, pause or restart; they keep their data."""
-    cluster = Cluster(tmp_path / "own-cluster", keep=True).start()
+    cluster = Cluster(tmp_path / "own-cluster", keep=True, cluster_node_timeout="500").start()
     yield cluster
     cluster.stop()

@@ -42,8 +42,9 @@ class Client:
             return pipeline.execute(raise_on_error=False)
 
     def close(self) -> None:
+        """Close what is free now; what is in use is closed when it is given back, or forgotten."""
         self._lending.close()
-        self._client.close()
+        self._client.connection_pool.disconnect(inuse_connections=False)
 
 
 def url_at(url: str, address: Address | None) -> str:

@@ -33,6 +33,7 @@ class SyncConnections:
         self._to_be_made = at_most
         self._returned = threading.Condition()
         self._waiting = 0
+        self._closed = False
 
     def execute(self, *words: str | bytes | int | float) -> Any:
         """Send one command and read its reply, which may be a `ResponseError` raised."""
@@ -51,8 +52,11 @@ class SyncConnections:
         return reply
 
     def close(self) -> None:
-        while self._free:
-            self._free.pop().disconnect()
+        """Close those that are free now, and the others when they are given back."""
+        self._closed = True
+        with contextlib.suppress(IndexError):
+            while True:
+                self._free.pop().disconnect()
 
     def _take(self) -> Connection:
         """The connection that was returned last; closed if something unread is in it, and then it connects anew."""
@@ -92,3 +96,5 @@ class SyncConnections:
         if self._waiting:
             with self._returned:
                 self._returned.notify()
+        if self._closed:
+            self.close()

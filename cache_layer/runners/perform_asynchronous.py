@@ -40,7 +40,7 @@ class AsyncPerformer(Circuit[Connections]):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for node in self._nodes():
+        for node in () if self._routes is None else self._routes.known:
             await node.lines.close()
 
     def background(self, work: Coroutine[Any, Any, Any]) -> None:

@@ -37,7 +37,6 @@ class SyncPerformer(Circuit[Client]):
 
     def __init__(self, client: redis.Redis | None, settings: Settings) -> None:
         super().__init__(routes_through(client, settings))
-        self._owns_clients = client is None
         self._url = settings.redis_url
         self._others = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="cache_layer part")
         self.heart = Heart()
@@ -55,8 +54,8 @@ class SyncPerformer(Circuit[Client]):
     def disconnect(self) -> None:
         """Close the connections to a cluster's nodes; those of a client are its owner's."""
         self._others.shutdown()
-        if self._owns_clients:
-            for node in self._nodes():
+        if isinstance(self._routes, Cluster):
+            for node in self._routes.known:
                 node.lines.close()
 
     def _perform(self, step: Command | Call | Batch, *, probing: bool = False) -> Any:

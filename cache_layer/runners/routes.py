@@ -77,6 +77,11 @@ class Routes(ABC, Generic[L]):
     def nodes(self) -> Sequence[Node[L]]:
         """All that may be asked."""
 
+    @property
+    def known(self) -> Sequence[Node[L]]:
+        """Those, and whoever else there may be connections to."""
+        return self.nodes
+
     @abstractmethod
     def node_of(self, step: Command | Call) -> Node[L]:
         """The one that has the keys of this step."""
@@ -140,6 +145,10 @@ class Cluster(Routes[L]):
     def nodes(self) -> Sequence[Node[L]]:
         return tuple(self._nodes.values())
 
+    @property
+    def known(self) -> Sequence[Node[L]]:
+        return (*self.nodes, self._seed)
+
     def node_of(self, step: Command | Call) -> Node[L]:
         key = key_of(step)
         return self.any() if key is None else self._slots[key_slot(key.encode())]
@@ -193,7 +202,7 @@ class Cluster(Routes[L]):
         except (TypeError, ValueError, AttributeError):
             raise Unavailable("nonsense") from None
         masters = {node.address: node for node in slots if node.address is not None}
-        gone = [node for node in self._nodes.values() if node.address not in masters and node is not self._seed]
+        gone = [node for node in self._nodes.values() if node.address not in masters]
         self._slots, self._nodes = slots, masters
         self.is_stale = False
         return gone
@@ -201,8 +210,9 @@ class Cluster(Routes[L]):
     def _node(self, address: Address) -> Node[L]:
         node = self._nodes.get(address)
         if node is None:
-            node = self._seed if address == self._seed.address else Node(address, self._connect(address))
-            node = self._nodes.setdefault(address, node)
+            node = self._nodes.setdefault(address, Node(address, self._connect(address)))
+            if address == self._seed.address:
+                self._seed = node  # it was given up when it was no master, and is one again
         return node
 
 

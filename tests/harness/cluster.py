@@ -52,6 +52,11 @@ class Member(Valkey):
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def clients(self) -> int:
+        """How many are connected, this question among them."""
+        return str_of(self.ask("CLIENT", "LIST")).count("\n")
+
     def errors(self, kind: str) -> int:
         """How many commands it has answered with this error so far."""
         return int(self.ask("INFO", "errorstats").get(f"errorstat_{kind}", {"count": 0})["count"])

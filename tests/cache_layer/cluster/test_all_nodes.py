@@ -39,6 +39,19 @@ async def test_each_node_is_told_the_scripts_that_it_does_not_know(
         assert calls.layer.circuit == "closed"
 
 
+@BOTH
+async def test_no_connection_is_left_open(cluster: Cluster, settings: Settings, kind: Kind) -> None:
+    """Not to the node by the name that REDIS_URL has for it, which is not the one that it has for itself, either."""
+    named = replace(settings, redis_url=settings.redis_url.replace("127.0.0.1", "localhost"))
+    async with reader(kind, named) as calls:
+        await asyncio.gather(*(calls.plan(user_id) for user_id in range(60)))
+        assert "localhost" not in " ".join(map(str, calls.layer._runner._nodes()))
+        assert all(member.clients > 1 for member in cluster.members)
+    async with asyncio.timeout(5):
+        while any(member.clients > 1 for member in cluster.members):  # noqa: ASYNC110  they close on the other side
+            await asyncio.sleep(0.01)
+
+
 async def test_in_a_turn_too(cluster: Cluster, settings: Settings) -> None:
     table = Table(3)
     async with CacheLayer(settings, role="test") as cache:

@@ -111,6 +111,18 @@ def test_nodes_that_are_no_masters_any_more_are_given_up_and_the_others_keep_the
     assert (first.address, last.address) == (Address("c", 3), SEED), "not the one that is away; the seed at last"
 
 
+def test_the_named_node_too_is_given_up_when_it_is_no_master_and_made_anew_when_it_is() -> None:
+    """It may be a name that stands for all of them; connections to it are not kept for that."""
+    made = cluster()
+    (seed,) = made.nodes
+    assert made.learn(table(("a", 1), ("b", 2)), seed) == [seed]
+    assert list(made.tellers())[-1] is seed
+    made.learn(table(("a", 1), SEED), seed)
+    again = next(node for node in made.nodes if node.address == SEED)
+    assert again is not seed
+    assert list(made.tellers())[-1] is again
+
+
 def test_slots_that_nobody_has_stay_where_they_were() -> None:
     made = cluster(("a", 1), ("b", 2))
     made.learn(table(("c", 3), ("b", 2))[1:], made.nodes[0])

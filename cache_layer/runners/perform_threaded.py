@@ -86,7 +86,10 @@ class SyncPerformer(Circuit[Client]):
     def _perform_parts(self, batch: Batch, parts: Sequence[Part[Client]]) -> list[Any]:
         """Each node its part of the batch, all at the same time."""
         each = [Batch(tuple(batch.steps[number] for number in numbers)) for _, numbers in parts]
-        performing = [self._others.submit(self._perform, one) for one in each]
+        try:
+            performing = [self._others.submit(self._perform, one) for one in each]
+        except RuntimeError:  # the layer is closed, or the interpreter about to end
+            raise Unavailable("closed") from None
         return joined(parts, [future.exception() or future.result() for future in performing])
 
     def _send(self, step: Command | Call | Batch, asked: list[Node[Client]]) -> Any:

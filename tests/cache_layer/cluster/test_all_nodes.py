@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import pytest
 import redis
 
-from cache_layer import CacheLayer, Settings
+from cache_layer import CacheLayer, Settings, SyncCacheLayer, Unavailable
 from pomni_admin.dashboard.live.subscription import Subscription
 from pomni_admin.demo.servers import Valkey
 from tests.cache_layer.cluster.load import people_of
@@ -50,6 +50,16 @@ async def test_no_connection_is_left_open(cluster: Cluster, settings: Settings, 
     async with asyncio.timeout(5):
         while any(member.clients > 1 for member in cluster.members):  # noqa: ASYNC110  they close on the other side
             await asyncio.sleep(0.01)
+
+
+def test_a_layer_that_is_closed_says_so_in_its_own_terms(
+    settings: Settings, make_sync: Callable[..., SyncCacheLayer]
+) -> None:
+    layer = make_sync(settings)
+    assert len(layer.stats.read(60)) == 60
+    layer.close()
+    with pytest.raises(Unavailable):
+        layer.stats.read(60)
 
 
 async def test_in_a_turn_too(cluster: Cluster, settings: Settings) -> None:

@@ -52,10 +52,19 @@ class AsyncPerformer(Circuit[Connections]):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _perform(self, step: Command | Call | Batch, *, probing: bool = False) -> Any:
+    async def _perform(
+        self, step: Command | Call | Batch, *, probing: bool = False, at: Node[Connections] | None = None
+    ) -> Any:
+        """
+        Args:
+            probing: although the circuit is not closed yet.
+            at: the node that it is for, where that has been found out already.
+        """
         if self._routes is None:
             raise Unavailable("no REDIS_URL")
-        if isinstance(step, Batch):
+        if at is not None:
+            node = at
+        elif isinstance(step, Batch):
             parts = self._routes.parts(step)
             if len(parts) != 1:
                 return await self._perform_parts(step, parts)
@@ -91,8 +100,8 @@ class AsyncPerformer(Circuit[Connections]):
 
     async def _perform_parts(self, batch: Batch, parts: Sequence[Part[Connections]]) -> list[Any]:
         """Each node its part of the batch, all at the same time."""
-        each = [Batch(tuple(batch.steps[number] for number in numbers)) for _, numbers in parts]
-        answers = await asyncio.gather(*(self._perform(one) for one in each), return_exceptions=True)
+        each = [(Batch(tuple(batch.steps[number] for number in numbers)), node) for node, numbers in parts]
+        answers = await asyncio.gather(*(self._perform(one, at=node) for one, node in each), return_exceptions=True)
         return joined(parts, answers)
 
     async def _send(self, step: Command | Call | Batch, asked: list[Node[Connections]]) -> Any:

@@ -58,10 +58,17 @@ class SyncPerformer(Circuit[Client]):
             for node in self._routes.known:
                 node.lines.close()
 
-    def _perform(self, step: Command | Call | Batch, *, probing: bool = False) -> Any:
+    def _perform(self, step: Command | Call | Batch, *, probing: bool = False, at: Node[Client] | None = None) -> Any:
+        """
+        Args:
+            probing: although the circuit is not closed yet.
+            at: the node that it is for, where that has been found out already.
+        """
         if self._routes is None:
             raise Unavailable("no REDIS_URL")
-        if isinstance(step, Batch):
+        if at is not None:
+            node = at
+        elif isinstance(step, Batch):
             parts = self._routes.parts(step)
             if len(parts) != 1:
                 return self._perform_parts(step, parts)
@@ -85,9 +92,9 @@ class SyncPerformer(Circuit[Client]):
 
     def _perform_parts(self, batch: Batch, parts: Sequence[Part[Client]]) -> list[Any]:
         """Each node its part of the batch, all at the same time."""
-        each = [Batch(tuple(batch.steps[number] for number in numbers)) for _, numbers in parts]
+        each = [(Batch(tuple(batch.steps[number] for number in numbers)), node) for node, numbers in parts]
         try:
-            performing = [self._others.submit(self._perform, one) for one in each]
+            performing = [self._others.submit(self._perform, one, at=node) for one, node in each]
         except RuntimeError:  # the layer is closed, or the interpreter about to end
             raise Unavailable("closed") from None
         return joined(parts, [future.exception() or future.result() for future in performing])

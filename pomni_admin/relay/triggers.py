@@ -28,7 +28,7 @@ State: TypeAlias = Literal["ok", "missing", "disabled", "outdated"]
 _FOUND = """
 SELECT c.relname, t.tgname, t.tgenabled, p.proname, p.prosrc, p.prosecdef, obj_description(t.oid, 'pg_trigger')
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
-WHERE t.tgrelid IN (SELECT to_regclass(name) FROM unnest(%s) AS name) AND t.tgname LIKE 'pomni\\_relay\\_%%'
+WHERE t.tgrelid IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name) AND t.tgname LIKE 'pomni\\_relay\\_%%'
 """
 _FUNCTIONS = """
 SELECT proname, prosrc FROM pg_proc
@@ -135,7 +135,7 @@ def look_or_refuse() -> Sequence[TriggerState]:
         Refused: they are not.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM unnest(%s) AS name WHERE to_regclass(name) IS NULL", (list(TABLES),))
+        cursor.execute("SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NULL", (list(TABLES),))
         missing = [name for (name,) in cursor.fetchall()]
         cursor.execute("SELECT to_regclass('relay_outbox') IS NULL")
         (no_outbox,) = cursor.fetchone() or (True,)

@@ -64,6 +64,7 @@ TABLE = (
     Row("dashboard:find_person", "POST", SIGN_IN, 403, 200, 200, 403, act="people.look_up"),
     Row("dashboard:refresh_access", "GET", SIGN_IN, 403, 302, 302, 403),
     Row("dashboard:refresh_access", "POST", SIGN_IN, 403, 200, 200, 403, act="cache.access_state.invalidate"),
+    Row("dashboard:health", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:audit", "GET", SIGN_IN, 200, 200, 200, 403),
 )
 ROLES = ("signed_out", "viewer", "support", "admin", "no_role")

@@ -17,6 +17,10 @@ from tests.harness.cast import Cast
 from tests.harness.servers import Database
 from tests.relay.conftest import eventually, quietly
 
+OTHER_FUNCTION = """
+CREATE OR REPLACE TRIGGER pomni_relay_changed AFTER UPDATE ON users EXECUTE FUNCTION pomni_relay_pass_on()
+"""
+
 
 @pytest.fixture
 def bare(database: Database) -> Iterator[Database]:
@@ -86,7 +90,7 @@ def test_both_files_speak_of_the_same_triggers_and_functions(bare: Database) -> 
         ("DROP TRIGGER pomni_relay_changed ON users", "missing"),
         ("COMMENT ON TRIGGER pomni_relay_changed ON users IS 'pomni relay 0'", "outdated"),
         (
-            "CREATE OR REPLACE TRIGGER pomni_relay_changed AFTER UPDATE ON users EXECUTE FUNCTION pomni_relay_pass_on()",
+            OTHER_FUNCTION,
             "outdated",
         ),
         ("CREATE OR REPLACE FUNCTION pomni_relay_wake() RETURNS void LANGUAGE sql AS ''", "outdated"),

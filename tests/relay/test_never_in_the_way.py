@@ -17,7 +17,8 @@ from tests.harness.servers import Database
 from tests.relay.conftest import Outbox, eventually
 
 PAYMENT = """
-INSERT INTO subscriptions (user_id, plan, status, subscription_until) VALUES (%s, 'month', 'active', now() + interval '30 days')
+INSERT INTO subscriptions (user_id, plan, status, subscription_until)
+VALUES (%s, 'month', 'active', now() + interval '30 days')
 ON CONFLICT (user_id) DO UPDATE SET status = 'active', subscription_until = EXCLUDED.subscription_until
 """
 FULL = """
@@ -73,7 +74,7 @@ TROUBLE: dict[str, Callable[[Database], Any]] = {
 
 @pytest.mark.parametrize("trouble", TROUBLE)
 def test_a_payment_goes_through_whatever_is_the_matter(trouble: str, cast: Cast, outbox: Outbox) -> None:
-    """Without the EXCEPTION blocks each of these payments fails; without the function's lock_timeout one waits for ever."""
+    """Without the EXCEPTION blocks each of these payments fails; without the lock_timeout one waits for ever."""
     database = outbox._database
     outbox.take()
     warned: list[tuple[str | None, str]] = []

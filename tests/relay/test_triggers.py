@@ -89,7 +89,8 @@ def test_subscriptions_come_change_go_and_change_hands(cast: Cast, outbox: Outbo
     database = outbox._database
     outbox.take()
     upsert = (
-        "INSERT INTO subscriptions (user_id, status, subscription_until) VALUES (%s, 'active', now() + interval '1 day')"
+        "INSERT INTO subscriptions (user_id, status, subscription_until)"
+        " VALUES (%s, 'active', now() + interval '1 day')"
         " ON CONFLICT (user_id) DO UPDATE SET status = 'active', subscription_until = EXCLUDED.subscription_until"
     )
     for user_id in (cast.boris, cast.vera):

@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection
 
 from pomni_admin import cache
 from pomni_admin.relay.standing import MINUTES, Standing
+from pomni_admin.relay.triggers import TriggerState
 
 State: TypeAlias = Literal["answers", "away", "off"]
 
@@ -79,11 +80,11 @@ class RelayRow:
 
 @dataclass(frozen=True, slots=True)
 class TriggerRow:
-    """A trigger that is not as it should be; `state` is `missing`, `disabled` or `outdated`."""
+    """Triggers of one table that are not as they should be; `state` is `missing`, `disabled` or `outdated`."""
 
     table: str
-    name: str
     state: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class RelayView:
         is_late: it waits for longer than G1 allows.
         p50, p99: µs from a commit to what was cached being dropped, of the last `minutes` minutes.
         dropped, found, failed: changes of that time: in all, without having been announced, and not at the first try.
-        triggers: how many there should be; `wrong` are those that are not as they should be, None when not known.
+        triggers: how many there should be; of them `wrongs` are not as they should be: `wrong`, None when not known.
     """
 
     verdict: str
@@ -111,6 +112,7 @@ class RelayView:
     failed: int
     relays: tuple[RelayRow, ...]
     triggers: int
+    wrongs: int
     wrong: tuple[TriggerRow, ...] | None
 
     @classmethod
@@ -142,7 +144,13 @@ class RelayView:
                 for one in standing.relays or ()
             ),
             triggers=len(standing.triggers or ()),
-            wrong=None
-            if standing.triggers is None
-            else tuple(TriggerRow(one.table, one.name, one.state) for one in standing.wrong),
+            wrongs=len(standing.wrong),
+            wrong=None if standing.triggers is None else _by_table(standing.wrong),
         )
+
+
+def _by_table(wrong: Sequence[TriggerState]) -> tuple[TriggerRow, ...]:
+    names: dict[tuple[str, str], list[str]] = {}
+    for one in wrong:
+        names.setdefault((one.table, one.state), []).append(one.name)
+    return tuple(TriggerRow(table, state, tuple(each)) for (table, state), each in names.items())

@@ -21,4 +21,4 @@ DROP TRIGGER IF EXISTS pomni_relay_emptied ON dialog_summaries;
 
 DROP FUNCTION IF EXISTS
     pomni_relay_person(), pomni_relay_subscription(), pomni_relay_pass_on(), pomni_relay_purged(),
-    pomni_relay_emptied(), pomni_relay_hold(text), pomni_relay_write(text), pomni_relay_wake();
+    pomni_relay_emptied(), pomni_relay_write(text), pomni_relay_wake();

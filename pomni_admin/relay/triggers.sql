@@ -10,11 +10,11 @@
 --            function puts a note into a variable of the transaction; at the end of the statement the notes become rows
 --            under one subtransaction, or under one for each 4 kB of them. A subtransaction for each row would be the
 --            plain way, and a bulk UPDATE would then leave a hundred thousand of them to every snapshot there is.
--- Note:      `kind,user_id,tg_id,level;` with the level in hexadecimal.
+-- Note:      `kind,user_id,tg_id,level;` with the level in hexadecimal, and the Telegram id where users has it no longer.
+--            Functions that only these call go by the search_path of their callers.
 
 CREATE OR REPLACE FUNCTION pomni_relay_wake() RETURNS void
 LANGUAGE plpgsql
-SET search_path FROM CURRENT
 AS $relay$
 BEGIN
     -- A queue that a listener asleep in a transaction has filled would make the COMMIT fail, where nobody can catch it.
@@ -26,7 +26,6 @@ $relay$;
 
 CREATE OR REPLACE FUNCTION pomni_relay_write(notes text) RETURNS void
 LANGUAGE plpgsql
-SET search_path FROM CURRENT
 SET lock_timeout = '50ms'
 AS $relay$
 BEGIN
@@ -40,44 +39,38 @@ BEGIN
 END
 $relay$;
 
-CREATE OR REPLACE FUNCTION pomni_relay_hold(note text) RETURNS void
-LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION pomni_relay_person() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
 AS $relay$
 DECLARE
-    held text := concat(current_setting('pomni_relay.held', true), note);
+    held text := current_setting('pomni_relay.held', true);
 BEGIN
+    IF held = 'failed' THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        IF OLD.id <> NEW.id THEN
+            held := concat(held, 'delete,', OLD.id, ',', OLD.tg_id, ',;');
+        END IF;
+        IF OLD.privacy_level IS DISTINCT FROM NEW.privacy_level THEN
+            held := concat(
+                held, 'privacy,', NEW.id, ',', nullif(OLD.tg_id, NEW.tg_id), ',',
+                encode(convert_to(left(NEW.privacy_level, 32), 'UTF8'), 'hex'), ';'
+            );
+        ELSE
+            held := concat(held, 'rows,', NEW.id, ',', nullif(OLD.tg_id, NEW.tg_id), ',;');
+        END IF;
+    ELSIF TG_OP = 'INSERT' THEN
+        held := concat(held, 'rows,', NEW.id, ',,;');
+    ELSE
+        held := concat(held, 'delete,', OLD.id, ',', OLD.tg_id, ',;');
+    END IF;
     IF length(held) > 4000 THEN
         PERFORM pomni_relay_write(held);
         held := '';
     END IF;
     PERFORM set_config('pomni_relay.held', held, true);
-END
-$relay$;
-
-CREATE OR REPLACE FUNCTION pomni_relay_person() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT
-AS $relay$
-BEGIN
-    IF current_setting('pomni_relay.held', true) = 'failed' THEN
-        RETURN NULL;
-    END IF;
-    IF TG_OP = 'INSERT' THEN
-        PERFORM pomni_relay_hold(concat('rows,', NEW.id, ',,;'));
-    ELSIF TG_OP = 'DELETE' THEN
-        PERFORM pomni_relay_hold(concat('delete,', OLD.id, ',', OLD.tg_id, ',;'));
-    ELSE
-        IF OLD.id <> NEW.id THEN
-            PERFORM pomni_relay_hold(concat('delete,', OLD.id, ',', OLD.tg_id, ',;'));
-        END IF;
-        PERFORM pomni_relay_hold(concat(
-            CASE WHEN OLD.privacy_level IS DISTINCT FROM NEW.privacy_level THEN 'privacy,' ELSE 'rows,' END,
-            NEW.id, ',',
-            CASE WHEN OLD.tg_id IS DISTINCT FROM NEW.tg_id THEN OLD.tg_id END, ',',
-            encode(convert_to(left(NEW.privacy_level, 32), 'UTF8'), 'hex'), ';'
-        ));
-    END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pomni relay: a change was not noted (%), caches follow it by their TTL', SQLSTATE;
@@ -90,20 +83,27 @@ CREATE OR REPLACE FUNCTION pomni_relay_subscription() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT
 AS $relay$
+DECLARE
+    held text := current_setting('pomni_relay.held', true);
 BEGIN
-    IF current_setting('pomni_relay.held', true) = 'failed' THEN
+    IF held = 'failed' THEN
         RETURN NULL;
     END IF;
-    IF TG_OP <> 'INSERT' THEN
-        PERFORM pomni_relay_hold(concat('rows,', OLD.user_id, ',,;'));
-    END IF;
     IF TG_OP = 'INSERT' THEN
-        PERFORM pomni_relay_hold(concat('rows,', NEW.user_id, ',,;'));
-    ELSIF TG_OP = 'UPDATE' THEN
-        IF OLD.user_id <> NEW.user_id THEN
-            PERFORM pomni_relay_hold(concat('rows,', NEW.user_id, ',,;'));
+        held := concat(held, 'rows,', NEW.user_id, ',,;');
+    ELSE
+        held := concat(held, 'rows,', OLD.user_id, ',,;');
+        IF TG_OP = 'UPDATE' THEN
+            IF OLD.user_id <> NEW.user_id THEN
+                held := concat(held, 'rows,', NEW.user_id, ',,;');
+            END IF;
         END IF;
     END IF;
+    IF length(held) > 4000 THEN
+        PERFORM pomni_relay_write(held);
+        held := '';
+    END IF;
+    PERFORM set_config('pomni_relay.held', held, true);
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'pomni relay: a change was not noted (%), caches follow it by their TTL', SQLSTATE;
@@ -176,7 +176,7 @@ $relay$;
 
 -- A trigger function that anybody may attach to a table of their own would write with its owner's rights.
 REVOKE EXECUTE ON FUNCTION
-    pomni_relay_wake(), pomni_relay_write(text), pomni_relay_hold(text), pomni_relay_person(),
+    pomni_relay_wake(), pomni_relay_write(text), pomni_relay_person(),
     pomni_relay_subscription(), pomni_relay_pass_on(), pomni_relay_purged(), pomni_relay_emptied()
 FROM PUBLIC;
 

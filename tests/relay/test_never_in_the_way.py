@@ -63,7 +63,7 @@ TROUBLE: dict[str, Callable[[Database], Any]] = {
     ),
     "the function is broken": lambda d: spoilt(d, BROKEN, "SELECT 1"),
     "the function is dropped": lambda d: spoilt(d, "DROP FUNCTION pomni_relay_write(text)", "SELECT 1"),
-    "another of them is dropped": lambda d: spoilt(d, "DROP FUNCTION pomni_relay_hold(text)", "SELECT 1"),
+    "another of them is dropped": lambda d: spoilt(d, "DROP FUNCTION pomni_relay_wake()", "SELECT 1"),
     "the role may not write there": lambda d: spoilt(
         d,
         "ALTER TABLE relay_outbox ADD CHECK (false) NOT VALID",

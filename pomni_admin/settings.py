@@ -126,6 +126,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+if ENV.mode == "test":
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one takes a third of a second
+
 # Of django-allauth the sign-in in steps and the second factor; docs/decisions/0019 says why no more of it.
 ACCOUNT_ADAPTER = "pomni_admin.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}

@@ -27,7 +27,8 @@ NAME: Final = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 
 
 class Refused(ValueError):
-    """It cannot be done. `word` says why: `name`, `taken`, `last_superuser`, `yourself`, `already`, `no_password`."""
+    """It cannot be done. `word` says why: `name`, `taken`, `last_superuser`, `yourself`, `already`, `no_password`,
+    `inactive`."""
 
     def __init__(self, word: str) -> None:
         self.word = word
@@ -109,13 +110,16 @@ def link_for(user: User, purpose: Purpose, *, by: User) -> str:
     """The secret part of a new link for this account.
 
     Raises:
-        Refused: `already` (accepted, nothing to invite to), `no_password` (invited or inactive, nothing to set anew).
+        Refused: `already` (accepted, nothing to invite to), `no_password` (not accepted, nothing to set anew),
+            `inactive`.
     """
     if purpose is Purpose.INVITATION:
         if user.has_usable_password():
             raise Refused("already")
-    elif not user.is_active or not user.has_usable_password():
+    elif not user.has_usable_password():
         raise Refused("no_password")
+    elif not user.is_active:
+        raise Refused("inactive")
     return links.make(user, purpose, made_by=by)
 
 

@@ -100,6 +100,7 @@ RESULTS: Final[Words] = {
     "yourself": pgettext_lazy("result", "not with the own account"),
     "already": pgettext_lazy("result", "it was so already"),
     "no_password": pgettext_lazy("result", "has no password yet"),
+    "inactive": pgettext_lazy("result", "is deactivated"),
     "wrong_code": pgettext_lazy("result", "wrong code"),
 }
 PEOPLE_REFUSED: Final[Words] = {
@@ -112,6 +113,7 @@ PEOPLE_REFUSED: Final[Words] = {
     "yourself": _("Your own account is for another superuser to change."),
     "already": _("It was so already; nothing has changed."),
     "no_password": _("This account has no password yet: a new invitation is what it needs."),
+    "inactive": _("This account is deactivated: activate it first."),
 }
 """Why an act on the People page was not done."""
 STARTERS: Final[Words] = {

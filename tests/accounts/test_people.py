@@ -153,7 +153,7 @@ def test_who_is_deactivated_is_out_at_once_and_can_come_back(site: Client, make_
     assert not Session.objects.filter(user=olga).exists()
     assert not can_sign_in("olga", PASSWORD)
     assert choose(old) == 404
-    assert "no password" in press(site, "offer_password", olga)
+    assert "activate it first" in press(site, "offer_password", olga)
     press(site, "reactivate", olga)
     assert can_sign_in("olga", PASSWORD)
     assert User.objects.get(pk=olga.pk).role is Role.SUPPORT

@@ -1,0 +1,69 @@
+"""The pages of accounts in every look, as `test_pictures` does it with the others."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+
+from pomni_admin.accounts import people
+from pomni_admin.accounts.models import User
+from pomni_admin.accounts.roles import Role
+from tests.browser.aside import aside
+from tests.browser.signed_in import sign_in, submit
+from tests.harness.browser import NewPage
+from tests.harness.processes import Site
+from tests.harness.staff import Staff
+
+ALL = list(itertools.product(("ru", "en"), ("light", "dark"), (1280, 360)))
+LOOKS = ALL if os.environ.get("PICTURES") == "all" else [("ru", "light", 360)]
+
+
+@pytest.mark.parametrize(("language", "theme", "width"), LOOKS)
+def test_every_page_of_accounts_fits_and_is_without_errors(
+    language: str, theme: str, width: int, site: Site, staff: Staff, new_page: NewPage, project: Path
+) -> None:
+    page = new_page(
+        locale={"ru": "ru-RU", "en": "en-GB"}[language],
+        color_scheme=theme,
+        viewport={"width": width, "height": 800},
+    )
+    folder = project / ".test-artifacts" / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def picture(name: str) -> None:
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        page.screenshot(path=str(folder / f"{name}-{language}-{theme}-{width}.png"), full_page=True)
+        assert wide <= 0, f"{name} scrolls sideways by {wide} px"
+
+    def prepare() -> None:
+        root = User.objects.get(username=staff.admin)
+        root.groups.clear()
+        root.is_superuser = True
+        root.save()
+        people.invite("anna.k", Role.SUPPORT, by=root)
+        people.deactivate(User.objects.get(username=staff.viewer), by=root)
+
+    aside(prepare)
+    sign_in(page, site, staff.admin)
+    page.goto(f"{site.url}/account")
+    picture("account")
+    page.locator("#id_old_password").fill("wrong")
+    page.locator("#id_new_password1").fill("short")
+    page.locator("#id_new_password2").fill("short")
+    submit(page, ".fields button")
+    picture("account-problem")
+    page.goto(f"{site.url}/account/second-factor")
+    picture("second-factor")
+    page.goto(f"{site.url}/people")
+    picture("people")
+    page.locator("summary", has_text="…").first.click()
+    picture("people-managing")
+    page.locator("#invite-name").fill("boris")
+    submit(page, ".invite button")
+    picture("people-link")
+    link = page.locator("#link-address").inner_text()
+    page.goto(link)
+    picture("link")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
+from websockets import Origin
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from pomni_admin.accounts import people
 from pomni_admin.accounts.models import User
@@ -43,6 +47,17 @@ def sign_out(page: Page) -> None:
     submit(page, ".menu-sheet form[action$='sign-out'] button")
 
 
+def live(page: Page, site: Site) -> str:
+    """What this browser's session gets from the socket of a live page: the type of a frame, or the code of a close."""
+    cookie = "; ".join(f"{each.get('name')}={each.get('value')}" for each in page.context.cookies())
+    address = f"{site.url.replace('http', 'ws')}/live/jobs?language=en"
+    with connect(address, additional_headers={"Cookie": cookie}, origin=Origin(site.url)) as socket:
+        try:
+            return str(json.loads(socket.recv(10))["type"])
+        except ConnectionClosed as closed:
+            return str(closed.rcvd.code if closed.rcvd else closed)
+
+
 def test_somebody_invited_sets_up_a_second_factor_and_signs_in_with_it(
     own_site: Callable[..., Site], own_valkey: Valkey, staff: Staff, new_page: NewPage
 ) -> None:
@@ -60,6 +75,7 @@ def test_somebody_invited_sets_up_a_second_factor_and_signs_in_with_it(
     submit(page, "form.sign-in button")
     page.goto(f"{site.url}/users")
     assert page.url.endswith("/account/second-factor"), "nothing else opens"
+    assert live(page, site) == "4403", "nor does a socket"
 
     expect(page.locator("img.qr")).to_be_visible()
     key = page.locator("code.secret").inner_text()
@@ -71,6 +87,7 @@ def test_somebody_invited_sets_up_a_second_factor_and_signs_in_with_it(
     assert len(recovery) == 10
     page.locator("a.primary").click()
     expect(page.locator("h1")).to_have_text("Jobs")
+    assert live(page, site) in {"condition", "snapshot"}
 
     sign_out(page)
     password(page, site)

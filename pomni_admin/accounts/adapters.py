@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import logging
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
@@ -21,6 +23,8 @@ from qrcode.constants import ERROR_CORRECT_M
 from qrcode.image.svg import SvgPathFillImage
 
 from pomni_admin.accounts.address import address_of
+
+log = logging.getLogger(__name__)
 
 SAID: Final[Mapping[str, str | Promise]] = {
     "mfa/messages/totp_activated.txt": _("The second factor is set up. Your other sessions have ended."),
@@ -80,7 +84,11 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         return _fernet().encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _fernet().decrypt(encrypted_text.encode()).decode()
+        try:
+            return _fernet().decrypt(encrypted_text.encode()).decode()
+        except InvalidToken:
+            log.error("a second factor cannot be read: POMNI_SECRET_KEY is another than when it was set up")
+            return base64.b32encode(secrets.token_bytes(20)).decode()  # one that no code fits
 
     def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
         """There is no mail."""

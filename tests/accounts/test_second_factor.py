@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -160,6 +162,22 @@ def test_secrets_are_sealed_in_the_database(make_user: MakeUser, database: Datab
     stored = str(database.rows("SELECT data::text FROM mfa_authenticator"))
     assert SECRET not in stored
     assert "gAAAA" in stored
+
+
+def test_after_another_secret_key_no_code_fits_and_nothing_breaks(
+    make_user: MakeUser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_user("olga", "support", second_factor=True)
+    monkeypatch.setattr(settings, "SECRET_KEY", "another key " * 5)
+    client = Client()
+    password(client, "olga")
+    assert client.post(CODE, {"code": code(SECRET)}).status_code == 200
+    assert "POMNI_SECRET_KEY is another" in caplog.text
+    call_command("forget_second_factor", "olga")
+    assert password(Client(), "olga")["Location"] == reverse("dashboard:jobs")
+    assert acts.recent(1)[0].actor == "command"
+    with pytest.raises(CommandError, match="nobody has this sign-in name"):
+        call_command("forget_second_factor", "nobody")
 
 
 def test_who_removes_it_and_needs_one_is_led_to_another(make_user: MakeUser, configure: Configure) -> None:

@@ -14,8 +14,8 @@ from pomni_admin.accounts.models import User
 from pomni_admin.accounts.session_store import SessionStore
 
 OPEN: Final = frozenset(
-    {"mfa_activate_totp", "accounts:sign_in", "accounts:sign_out", "set_language", "dashboard:theme"}
-    | {"dashboard:healthz"}
+    {"mfa_activate_totp", "accounts:sign_in", "accounts:sign_out", "accounts:link"}
+    | {"set_language", "dashboard:theme", "dashboard:healthz"}
 )
 """The names of the addresses that somebody without the second factor may use."""
 

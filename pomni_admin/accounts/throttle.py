@@ -7,6 +7,7 @@ Whether a name exists makes no difference.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
 
 from pomni_admin.accounts.models import Attempts
+
+log = logging.getLogger(__name__)
 
 COUNT: Final = (Path(__file__).parent / "throttle.sql").read_text("utf-8")
 WINDOW_S: Final = 15 * 60
@@ -78,6 +81,7 @@ def take(limits: Sequence[Limit]) -> int:
             cursor.execute(COUNT, [limit.key, limit.window_s])
             count, left_s = cursor.fetchone()
         if count > limit.most:
+            log.warning("attempts are throttled", extra={"what": limit.what})
             return max(1, math.ceil(float(left_s)))
     return 0
 

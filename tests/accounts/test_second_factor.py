@@ -79,6 +79,9 @@ def test_setting_it_up_opens_the_site_and_ends_the_sessions_that_did_not_need_it
     older, client = Client(), Client()
     password(older, "olga")
     password(client, "olga")
+    asked = client.get(SET_UP).content.decode()
+    assert reverse("accounts:sign_out") in asked
+    assert f'href="{reverse("accounts:account")}"' not in asked, "a way out that would lead back here"
     _, recovery = set_up(client)
     assert len(set(recovery)) == 10
     assert client.get(reverse("dashboard:jobs")).status_code == 200

@@ -7,15 +7,18 @@ import os
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
 from pomni_admin.accounts import people
 from pomni_admin.accounts.models import User
 from pomni_admin.accounts.roles import Role
+from pomni_admin.accounts.session_store import SessionStore
+from tests.accounts.authenticator import code
 from tests.browser.aside import aside
 from tests.browser.signed_in import sign_in, submit
 from tests.harness.browser import NewPage
 from tests.harness.processes import Site
-from tests.harness.staff import Staff
+from tests.harness.staff import PASSWORD, Staff
 
 ALL = list(itertools.product(("ru", "en"), ("light", "dark"), (1280, 360)))
 LOOKS = ALL if os.environ.get("PICTURES") == "all" else [("ru", "light", 360)]
@@ -67,3 +70,46 @@ def test_every_page_of_accounts_fits_and_is_without_errors(
     link = page.locator("#link-address").inner_text()
     page.goto(link)
     picture("link")
+    page.goto(f"{site.url}/account/second-factor")
+    key = page.locator("code.secret").inner_text()
+    page.locator("#id_code").fill(code(key))
+    submit(page, "form.sign-in button")
+    picture("recovery-codes")
+    aside(lambda: sign_in_elsewhere(staff.admin))
+    page.goto(f"{site.url}/account")
+    picture("account-second-factor")
+    cookies = {str(each.get("name")): str(each.get("value")) for each in page.context.cookies()}
+    aside(lambda: sign_in_long_ago(cookies["pomni_session"]))
+    page.locator(".cell-act button").first.click()
+    picture("confirm")
+    page.locator("#proof").fill("000000")
+    submit(page, "form.sign-in button")
+    picture("confirm-problem")
+    page.locator("#proof").fill(code(key, step=1))
+    submit(page, "form.sign-in button")
+    picture("account-ended")
+    page.goto(f"{site.url}/audit")
+    picture("audit-accounts")
+    page.context.clear_cookies(name="pomni_session")
+    page.goto(f"{site.url}/account/sign-in")
+    page.locator("#id_username").fill(staff.admin)
+    page.locator("#id_password").fill(PASSWORD)
+    submit(page, "form.sign-in button")
+    picture("code")
+
+
+def sign_in_elsewhere(name: str) -> None:
+    """Another session of theirs, of a telephone."""
+    client = Client(headers={"user-agent": "Mozilla/5.0 (iPhone) CriOS/140"}, REMOTE_ADDR="198.51.100.24")
+    user = User.objects.get(username=name)
+    client.force_login(user)
+    session = client.session
+    session["address"], session["browser"] = "198.51.100.24", "Chrome, iPhone"
+    session.save()
+
+
+def sign_in_long_ago(key: str) -> None:
+    """As if the session had not proved lately whose it is."""
+    session = SessionStore(key)
+    session["account_authentication_methods"] = []
+    session.save()

@@ -93,7 +93,7 @@ def test_somebody_invited_sets_up_a_second_factor_and_signs_in_with_it(
     password(page, site)
     second_factor(page, "000000")
     expect(page.locator(".problem")).to_contain_text("This code is not right")
-    second_factor(page, code(key, step=1))
+    second_factor(page, recovery[0])
     assert page.url.endswith("/jobs")
 
     sign_out(page)
@@ -102,7 +102,7 @@ def test_somebody_invited_sets_up_a_second_factor_and_signs_in_with_it(
         began = time.monotonic()
         password(page, site)
         after_password = time.monotonic()
-        second_factor(page, recovery[0])
+        second_factor(page, code(key, step=1))
         took = after_password - began, time.monotonic() - after_password
     finally:
         own_valkey.resume()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from allauth.mfa.recovery_codes.views import generate_recovery_codes
 from allauth.mfa.totp.views import activate_totp, deactivate_totp
 from django.contrib import messages
@@ -12,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.template.response import SimpleTemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
@@ -81,10 +80,11 @@ def end_session(request: HttpRequest) -> HttpResponse:
 def set_up(request: HttpRequest) -> HttpResponseBase:
     """Set up an authenticator; every other session, which did not need it, ends."""
     user = _user(request)
+    needs = second_factor.required_of(user.role)
     if request.method != "POST" or second_factor.has(user):
-        return cast(HttpResponseBase, activate_totp(request))
+        return _rendered(activate_totp(request), needs_second_factor=needs)
     with acts.act(actor=user, act=Act.SET_UP_SECOND_FACTOR, subject=user.subject) as act:
-        response = _rendered(activate_totp(request))
+        response = _rendered(activate_totp(request), needs_second_factor=needs)
         act.result = "ok" if second_factor.has(user) else "wrong_code"
         if act.result == "ok":
             sessions.end_all(user, but=request.session.session_key)
@@ -131,10 +131,12 @@ def _page(request: HttpRequest, form: PasswordForm) -> HttpResponse:
     return render(request, "accounts/account.html", context)
 
 
-def _rendered(response: HttpResponseBase) -> HttpResponseBase:
-    """Render here what a library's view has left to render, inside what the caller has around it."""
-    render_now = getattr(response, "render", None)
-    return cast(HttpResponseBase, render_now()) if render_now is not None else response
+def _rendered(response: HttpResponseBase, **context: object) -> HttpResponseBase:
+    """Render now what a library's view has left to render, with more in its context."""
+    if not isinstance(response, SimpleTemplateResponse):
+        return response
+    response.context_data = {**(response.context_data or {}), **context}
+    return response.render()
 
 
 def _user(request: HttpRequest) -> User:

@@ -31,18 +31,15 @@ ACTS = {
 @require_http_methods(["GET", "HEAD", "POST"])
 def follow(request: HttpRequest, secret: str) -> HttpResponse:
     """Show what the link is for, and do it. Opening it spends nothing: messengers open links to preview them."""
-    limits = throttle.link(neighbourhood(address_of(request)))
-    wait_s = throttle.take(limits)
-    if wait_s:
-        response = render(request, "accounts/link_spent.html", {"wait": throttle.told(wait_s)}, status=429)
-        response["Retry-After"] = str(wait_s)
-        return response
     try:
-        link = links.find(secret)
-        throttle.succeeded((), refund=limits)
-        return _opened(request, link)
+        return _opened(request, links.find(secret))
     except links.Spent:
+        wait_s = throttle.take(throttle.link(neighbourhood(address_of(request))))
+    if not wait_s:
         return render(request, "accounts/link_spent.html", status=404)
+    response = render(request, "accounts/link_spent.html", {"wait": throttle.told(wait_s)}, status=429)
+    response["Retry-After"] = str(wait_s)
+    return response
 
 
 def _opened(request: HttpRequest, link: Link) -> HttpResponse:

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import pgettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -96,7 +96,7 @@ class PeopleView:
 
 class PeoplePage(Page[PeopleView]):
     name = "people"
-    title = gettext_lazy("People")
+    title = pgettext_lazy("staff", "People")
     permission = MANAGE_PEOPLE
 
     def view(self, subject: str) -> PeopleView:

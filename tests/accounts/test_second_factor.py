@@ -97,6 +97,7 @@ def test_at_sign_in_nobody_is_in_before_the_code(make_user: MakeUser) -> None:
     assert password(client, "olga")["Location"] == CODE
     assert client.get(reverse("dashboard:jobs")).status_code == 302
     assert client.get(reverse("accounts:account")).status_code == 302
+    assert client.post(CODE, {"credential": "{}"})["Location"] == CODE, "a form that is not ours"
     assert client.post(CODE, {"code": code(SECRET)})["Location"] == reverse("dashboard:jobs")
     assert client.get(reverse("dashboard:jobs")).status_code == 200
 

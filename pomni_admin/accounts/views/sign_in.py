@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from allauth.account.internal.flows.login import perform_login, record_authentication
 from allauth.account.models import Login
+from allauth.mfa.base.views import authenticate
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -35,6 +37,15 @@ class SignIn(LoginView):
             response.status_code = 429
             response["Retry-After"] = str(wait_s)
         return response
+
+
+@sensitive_post_parameters()
+def code(request: HttpRequest) -> HttpResponseBase:
+    """The second step, for whoever has just given the password; a form without a code is shown again."""
+    if request.method == "POST" and "code" not in request.POST:
+        return redirect("mfa_authenticate")
+    answer: HttpResponseBase = authenticate(request)
+    return answer
 
 
 class SignOut(LogoutView):

@@ -44,7 +44,11 @@ def test_a_session_ends_when_nothing_is_asked_for(make_user: MakeUser, clock: Cl
         clock.forward(minutes=59)
         assert is_in(client), "each request begins the hour anew"
     clock.forward(minutes=61)
-    assert not is_in(client)
+    answer = client.get(JOBS, follow=True)
+    assert answer.redirect_chain[0][0] == "/account/sign-in?next=/jobs"
+    said = "Your session has expired or was ended"
+    assert said in answer.content.decode()
+    assert said not in client.get(JOBS, follow=True).content.decode(), "once"
 
 
 @pytest.mark.parametrize("is_written", [True, False])

@@ -18,7 +18,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from cache_layer.errors import SettingsError
-from cache_layer.settings import REDIS_SCHEMES, Reader
+from cache_layer.settings import REDIS_SCHEMES, Reader, secret
 from cache_layer.settings import Settings as CacheSettings
 
 MODES = ("demo", "test", "production")
@@ -43,6 +43,8 @@ class Environment:
 
     Attributes:
         ordinary_redis_url: for what speaks to one server only; REDIS_URL, unless that is a cluster.
+        hash_secret_old: what POMNI_HASH_SECRET was before, by which handles in old audit rows are still understood.
+        lookups_per_minute: how often an agent may look somebody up.
     """
 
     mode: str
@@ -74,6 +76,8 @@ class Environment:
     lease_s: int
     reaper_s: int
     offline_delay_ms: int
+    hash_secret_old: bytes = field(repr=False)
+    lookups_per_minute: int
 
     @property
     def is_production(self) -> bool:
@@ -142,6 +146,8 @@ def load(environ: Mapping[str, str]) -> Environment:
         lease_s=read.integer("SUMMARIES_LEASE_SEC", 20, least=2, most=20, unit="seconds"),
         reaper_s=read.integer("SUMMARIES_REAPER_SEC", 5, least=1, most=10, unit="seconds"),
         offline_delay_ms=read.integer("OFFLINE_LLM_DELAY_MS", 0, least=0, most=60000, unit="ms"),
+        hash_secret_old=secret(read, "POMNI_HASH_SECRET_OLD"),
+        lookups_per_minute=read.integer("POMNI_LOOKUPS_PER_MINUTE", 20, least=1, most=1000, unit="look-ups"),
     )
 
 

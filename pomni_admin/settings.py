@@ -42,6 +42,7 @@ if not ENV.is_production:
     INSTALLED_APPS.append("pomni_admin.demo")
 
 MIDDLEWARE = [
+    "pomni_admin.request_id.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

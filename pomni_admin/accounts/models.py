@@ -18,6 +18,9 @@ class User(AbstractUser):
             ("run_jobs", "May start summary jobs"),
             ("cancel_jobs", "May cancel summary jobs"),
             ("switch_caches", "May switch caches off and on"),
+            ("look_up_handles", "May look a person up by handle"),
+            ("forget_people", "May have Redis forget a person"),
+            ("export_audit", "May export the audit"),
         ]
 
     @property

@@ -172,16 +172,16 @@ def test_a_forged_token_is_refused(agent: Client, cast: Cast, token: str) -> Non
 
 
 def test_a_token_ends_after_ten_minutes(database: Database, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    token = person_token.seal(cast.alisa, agent_id=1)
-    assert person_token.unseal(token, agent_id=1) == cast.alisa
+    token = person_token.seal(cast.alisa, bearer="1:salt")
+    assert person_token.unseal(token, bearer="1:salt") == cast.alisa
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 601)
     with pytest.raises(person_token.TokenRejected):
-        person_token.unseal(token, agent_id=1)
+        person_token.unseal(token, bearer="1:salt")
 
 
 def test_tokens_of_small_and_large_ids_are_equally_long() -> None:
-    assert len(person_token.seal(1, agent_id=1)) == len(person_token.seal(2**63 - 1, agent_id=1))
+    assert len(person_token.seal(1, bearer="1:salt")) == len(person_token.seal(2**63 - 1, bearer="1:salt"))
 
 
 def test_a_look_up_is_on_record_by_handle(agent: Client, cast: Cast) -> None:

@@ -88,6 +88,7 @@ class AuditView:
         older: the query of the page after this one; empty on the last.
         newest: the query of the newest page of the same filters.
         is_newest: whether this is the newest page of all acts, which is live.
+        is_older: whether there are newer entries of the same filters on pages before this one.
         wrong: the filter whose value is not allowed: then nothing is listed.
     """
 
@@ -95,6 +96,7 @@ class AuditView:
     older: str
     newest: str
     is_newest: bool
+    is_older: bool
     is_filtered: bool
     wrong: str = ""
 
@@ -121,6 +123,7 @@ class AuditPage(Page[AuditView]):
             older=asked.older_than(shown[-1].id) if len(found) > SHOWN else "",
             newest=Asked(asked.filters, asked.shown).address,
             is_newest=not asked.address,
+            is_older=asked.before is not None,
             is_filtered=bool(asked.shown),
         )
 
@@ -175,7 +178,7 @@ def _choices(shown: Mapping[str, str], actors: Collection[str]) -> dict[str, Any
 
 def _wrong(request: HttpRequest, wrong: Wrong, actors: Collection[str]) -> HttpResponse:
     """The page without a list, and in its place what is allowed; the value is not repeated."""
-    view = AuditView((), "", "", is_newest=False, is_filtered=True, wrong=wrong.field)
+    view = AuditView((), "", "", is_newest=False, is_older=False, is_filtered=True, wrong=wrong.field)
     response = answer(request, AUDIT, f"wrong={wrong.field}", view, {**_choices({}, actors), "here": AUDIT.address})
     response.status_code = 400
     return response

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "pomni_admin.dashboard.unrecorded.Unrecorded",
 ]
 
 ROOT_URLCONF = "pomni_admin.urls"

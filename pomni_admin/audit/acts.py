@@ -29,7 +29,18 @@ from pomni_admin.audit.models import AuditRow, Phase
 from pomni_admin.audit.receipts import new_receipt
 from pomni_admin.audit.vocabulary import HANDLE, REASONS, REQUEST_ID, RESULT, SUBJECT, Act, Reason
 
-__all__ = ["Actor", "Entry", "InsideTransaction", "NotInVocabulary", "Recorded", "act", "begin", "recent", "refused"]
+__all__ = [
+    "Actor",
+    "Entry",
+    "InsideTransaction",
+    "NotInVocabulary",
+    "NotOnRecord",
+    "Recorded",
+    "act",
+    "begin",
+    "recent",
+    "refused",
+]
 
 TOPIC: Final = "audit"
 
@@ -41,6 +52,13 @@ class InsideTransaction(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__("an act cannot begin inside a transaction: leave transaction.atomic first")
+
+
+class NotOnRecord(Error):
+    """The intent could not be written, so the act was not done. What PostgreSQL said is not repeated: it may quote."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(f"an act was not done, since it could not be put on record: {type(error).__name__}")
 
 
 class NotInVocabulary(ValueError):
@@ -131,10 +149,10 @@ def begin(
     """Commit an intent, for an act that goes on after this call returns; whoever does it calls `finish` at the end.
 
     Raises:
-        InsideTransaction, NotInVocabulary, django.db.Error: as for `act`.
+        InsideTransaction, NotInVocabulary, NotOnRecord: as for `act`.
     """
     a = _begin(actor, act, handle, subject, reason)
-    a.row(Phase.INTENT).save(force_insert=True)
+    _write(a.row(Phase.INTENT))
     return a
 
 
@@ -151,7 +169,7 @@ def act(
     Raises:
         InsideTransaction: see above.
         NotInVocabulary: the act, reason, handle or subject may not stand in a row.
-        django.db.Error: the intent could not be written; the body has not run.
+        NotOnRecord: the intent could not be written; the body has not run.
     """
     a = begin(actor=actor, act=act, handle=handle, subject=subject, reason=reason)
     try:
@@ -169,11 +187,11 @@ def refused(
     """Record an attempt that was not allowed, and return its receipt.
 
     Raises:
-        InsideTransaction, NotInVocabulary, django.db.Error: as for `act`.
+        InsideTransaction, NotInVocabulary, NotOnRecord: as for `act`.
     """
     a = _begin(actor, act, handle, subject, reason)
     a.result = "refused"
-    AuditRow.objects.bulk_create([a.row(Phase.INTENT), a.row(Phase.OUTCOME)])
+    _write(a.row(Phase.INTENT), a.row(Phase.OUTCOME))
     cache.layer().announce(TOPIC)
     return a.receipt
 
@@ -191,6 +209,16 @@ def _begin(actor: Actor | SignedIn, act: Act | str, handle: str, subject: str, r
     if subject and not re.fullmatch(SUBJECT, subject):
         raise NotInVocabulary("subject")
     return Recorded(Actor.of(actor), known, handle, subject, str(reason))
+
+
+def _write(*rows: AuditRow) -> None:
+    try:
+        if len(rows) == 1:
+            rows[0].save(force_insert=True)  # one statement; `bulk_create` would put a transaction around it
+        else:
+            AuditRow.objects.bulk_create(rows)
+    except Error as error:
+        raise NotOnRecord(error) from None
 
 
 def _write_outcome(a: Recorded) -> None:

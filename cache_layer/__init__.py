@@ -16,6 +16,7 @@ from cache_layer.errors import (
     Unavailable,
 )
 from cache_layer.histograms import Histogram
+from cache_layer.holdings import Holding, Holdings
 from cache_layer.instances import Instance, Presence
 from cache_layer.layer import CacheLayer, Forgotten, Ping, Sources, SyncCacheLayer, TurnContext
 from cache_layer.layer.talk_turn import Turn
@@ -40,6 +41,8 @@ __all__ = [
     "HistoryQuery",
     "Hit",
     "Holder",
+    "Holding",
+    "Holdings",
     "Identity",
     "Incoming",
     "Instance",

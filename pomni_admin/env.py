@@ -18,7 +18,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from cache_layer.errors import SettingsError
-from cache_layer.settings import REDIS_SCHEMES, Reader
+from cache_layer.settings import REDIS_SCHEMES, Reader, secret
 from cache_layer.settings import Settings as CacheSettings
 
 MODES = ("demo", "test", "production")
@@ -45,6 +45,8 @@ class Environment:
         ordinary_redis_url: for what speaks to one server only; REDIS_URL, unless that is a cluster.
         trusted_proxies: how many stand before the site, each of which adds to X-Forwarded-For whom it heard.
         session_idle_s, session_max_s: a session ends that long after its last request, and after its sign-in.
+        hash_secret_old: what POMNI_HASH_SECRET was before, by which handles in old audit rows are still understood.
+        lookups_per_minute: how often an agent may look somebody up.
     """
 
     mode: str
@@ -80,6 +82,8 @@ class Environment:
     trusted_proxies: int
     session_idle_s: int
     session_max_s: int
+    hash_secret_old: bytes = field(repr=False)
+    lookups_per_minute: int
 
     @property
     def is_production(self) -> bool:
@@ -152,6 +156,8 @@ def load(environ: Mapping[str, str]) -> Environment:
         trusted_proxies=read.integer("POMNI_TRUSTED_PROXIES", int(production), least=0, most=5, unit="proxies"),
         session_idle_s=60 * read.integer("POMNI_SESSION_IDLE_MIN", 60, least=5, most=720, unit="minutes"),
         session_max_s=3600 * read.integer("POMNI_SESSION_MAX_HOURS", 12, least=1, most=72, unit="hours"),
+        hash_secret_old=secret(read, "POMNI_HASH_SECRET_OLD"),
+        lookups_per_minute=read.integer("POMNI_LOOKUPS_PER_MINUTE", 20, least=1, most=1000, unit="look-ups"),
     )
 
 

@@ -8,6 +8,7 @@ import structlog
 def formatter() -> logging.Formatter:
     """A formatter for `logging` that renders standard records and structlog events alike; sends the latter there."""
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,  # the id of the request
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),

@@ -44,6 +44,7 @@ if not ENV.is_production:
     INSTALLED_APPS.append("pomni_admin.demo")
 
 MIDDLEWARE = [
+    "pomni_admin.request_id.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -57,6 +58,7 @@ MIDDLEWARE = [
     "pomni_admin.accounts.middleware.AccountGate",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "pomni_admin.dashboard.unrecorded.Unrecorded",
 ]
 
 ROOT_URLCONF = "pomni_admin.urls"

@@ -44,6 +44,9 @@ class User(AbstractUser):
             ("cancel_jobs", "May cancel summary jobs"),
             ("switch_caches", "May switch caches off and on"),
             ("manage_people", "May invite people and give them roles"),
+            ("look_up_handles", "May look a person up by handle"),
+            ("forget_people", "May have Redis forget a person"),
+            ("export_audit", "May export the audit"),
         ]
 
     @property

@@ -20,6 +20,9 @@ RUN_JOBS: Final = "accounts.run_jobs"
 CANCEL_JOBS: Final = "accounts.cancel_jobs"
 SWITCH_CACHES: Final = "accounts.switch_caches"
 MANAGE_PEOPLE: Final = "accounts.manage_people"
+LOOK_UP_HANDLES: Final = "accounts.look_up_handles"
+FORGET_PEOPLE: Final = "accounts.forget_people"
+EXPORT_AUDIT: Final = "accounts.export_audit"
 
 
 class Role(TextChoices):
@@ -33,7 +36,7 @@ class Role(TextChoices):
 
 _VIEWER = frozenset({VIEW_SITE})
 _SUPPORT = _VIEWER | {LOOK_UP_PEOPLE, INVALIDATE_ACCESS}
-_ADMIN = _SUPPORT | {RUN_JOBS, CANCEL_JOBS, SWITCH_CACHES}
+_ADMIN = _SUPPORT | {RUN_JOBS, CANCEL_JOBS, SWITCH_CACHES, LOOK_UP_HANDLES, FORGET_PEOPLE, EXPORT_AUDIT}
 
 PERMISSIONS: Final[Mapping[Role, frozenset[str]]] = {
     Role.VIEWER: _VIEWER,

@@ -38,6 +38,8 @@ class Reason(TextChoices):
     SUSPICION = "suspicion", _("Somebody else may have the account")
     FORGOT_PASSWORD = "forgot_password", _("Has forgotten the password")
     LOST_DEVICE = "lost_device", _("Has lost the device with the codes")
+    PERSON_ASKED = "person_asked", _("The person asked for it")
+    PRIVACY = "privacy", _("Something may be kept that must not be")
     OTHER = "other", _("Another reason")
 
 
@@ -45,7 +47,10 @@ class Act(TextChoices):
     """What somebody did."""
 
     LOOK_UP = "people.look_up", _("Looked a person up")
+    LOOK_UP_BY_HANDLE = "people.look_up_by_handle", _("Looked a person up by handle")
     INVALIDATE_ACCESS = "cache.access_state.invalidate", _("Invalidated cached access")
+    FORGET_PERSON = "cache.forget_person", _("Had Redis forget a person")
+    EXPORT_AUDIT = "audit.export", _("Exported the audit")
     RUN_SUMMARIES = "summaries.run", _("Started summaries")
     CANCEL_SUMMARIES = "summaries.cancel", _("Cancelled summaries")
     SWITCH_CACHE_OFF = "cache.switch_off", _("Switched a cache off")
@@ -70,6 +75,7 @@ class Act(TextChoices):
 
 REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
     Act.LOOK_UP: (Reason.PAID_STILL_LOCKED_OUT, Reason.REFUNDED, Reason.OTHER),
+    Act.LOOK_UP_BY_HANDLE: (Reason.OTHER,),
     Act.INVALIDATE_ACCESS: (
         Reason.PAID_STILL_LOCKED_OUT,
         Reason.REFUNDED,
@@ -78,6 +84,8 @@ REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
         Reason.STATES_DIFFER,
         Reason.OTHER,
     ),
+    Act.FORGET_PERSON: (Reason.PERSON_ASKED, Reason.PRIVACY, Reason.WRONG_DATA, Reason.OTHER),
+    Act.EXPORT_AUDIT: (Reason.OTHER,),
     Act.RUN_SUMMARIES: (Reason.MISSED_RUN, Reason.RUN_AGAIN, Reason.SCHEDULE, Reason.OTHER),
     Act.CANCEL_SUMMARIES: (Reason.STUCK, Reason.WRONG_PERIOD, Reason.OTHER),
     Act.SWITCH_CACHE_OFF: (Reason.WRONG_DATA, Reason.INCIDENT, Reason.MAINTENANCE, Reason.OTHER),
@@ -105,4 +113,7 @@ HANDLE: Final = r"U-[0-9A-HJKMNP-TV-Z]{10}"
 ACCOUNT: Final = r"account:[1-9][0-9]{0,8}(:(viewer|support|admin|superuser))?"
 """One of the staff, by the account's number, and the role that it is about. Too short for a Telegram id of today."""
 SUBJECT: Final = rf"[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|[a-z][a-z_]{{0,62}}|{ACCOUNT}"
+RECEIPT: Final = r"R-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}"
+REQUEST_ID: Final = r"[0-9a-f][0-9a-f-]{15,63}"
+"""Hexadecimal, so that no name and no id of Telegram's passes for one."""
 RESULT: Final = r"[a-z][a-z_]{0,31}(:[A-Za-z_][A-Za-z0-9_]{0,79})?"

@@ -81,6 +81,10 @@ TABLE = (
     Row("dashboard:find_person", "POST", SIGN_IN, 403, 200, 200, 403, act="people.look_up"),
     Row("dashboard:refresh_access", "GET", SIGN_IN, 403, 302, 302, 403),
     Row("dashboard:refresh_access", "POST", SIGN_IN, 403, 200, 200, 403, act="cache.access_state.invalidate"),
+    Row("dashboard:find_person_by_handle", "GET", SIGN_IN, 403, 403, 302, 403),
+    Row("dashboard:find_person_by_handle", "POST", SIGN_IN, 403, 403, 200, 403, act="people.look_up_by_handle"),
+    Row("dashboard:forget_person", "GET", SIGN_IN, 403, 403, 302, 403),
+    Row("dashboard:forget_person", "POST", SIGN_IN, 403, 403, 200, 403, act="cache.forget_person"),
     Row("dashboard:audit", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:people", "GET", SIGN_IN, 403, 403, 403, 403, superuser=200),
     Row("dashboard:invite", "POST", SIGN_IN, 403, 403, 403, 403, (), "accounts.invite", 400),
@@ -97,9 +101,14 @@ TABLE = (
             ("offer_second_factor", "accounts.offer_second_factor"),
         )
     ),
+    Row("dashboard:filter_audit", "POST", SIGN_IN, 302, 302, 302, 403),
+    Row("dashboard:filter_audit", "GET", 405, 405, 405, 405, 405),
+    Row("dashboard:export_audit", "POST", SIGN_IN, 403, 403, 200, 403, act="audit.export"),
+    Row("dashboard:export_audit", "GET", 405, 405, 405, 405, 405),
 )
 ROLES = ("signed_out", "viewer", "support", "admin", "no_role", "superuser")
 SENSITIVE = (
+    "dashboard:forget_person",
     *("dashboard:switch_cache_off", "dashboard:switch_cache_on", "dashboard:invite", "dashboard:invite_again"),
     *("dashboard:revoke_invitation", "dashboard:change_role", "dashboard:deactivate", "dashboard:reactivate"),
     *("dashboard:offer_password", "dashboard:offer_second_factor", "accounts:end_session", "mfa_activate_totp"),

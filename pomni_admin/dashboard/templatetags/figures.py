@@ -172,14 +172,53 @@ def result_word(code: str) -> str:
     """An audit result; an error keeps its class."""
     head, _colon, kind = code.partition(":")
     if head == "error":
-        return _("error: %(kind)s") % {"kind": kind}
+        return _("error: %(kind)s") % {"kind": kind} if kind else _("any error")
     return _word(words.RESULTS, code)
+
+
+@register.filter
+def wrong_filter_word(field: str) -> str:
+    """What a filter of the audit takes, where it was given something else."""
+    return _word(words.WRONG_FILTERS, field)
 
 
 @register.filter
 def verdict_word(code: str) -> str:
     """What comparing a person's cached access with the true one came to."""
     return _word(words.VERDICTS, code)
+
+
+@register.filter
+def finding_word(code: str) -> str:
+    """What an agent can tell the person on the line."""
+    return _word(words.FINDINGS, code)
+
+
+@register.filter
+def dropped_word(what: str) -> str:
+    """One thing that refreshing somebody's access has dropped."""
+    return _word(words.DROPPED, what)
+
+
+@register.filter
+def held_word(kind: str) -> str:
+    """One thing that Redis holds on a person."""
+    return _word(words.HELD, kind)
+
+
+@register.filter
+def payment_word(status: str) -> str:
+    return _word(words.PAYMENTS, status)
+
+
+@register.filter
+def at_most(size_bytes: int | None) -> str:
+    """A size by its class: how long something is says something of it."""
+    if size_bytes is None:
+        return _("over 1 MB")
+    if size_bytes < 1_000_000:
+        return _("≤ %(count)s kB") % {"count": number_format(size_bytes // 1_000)}
+    return _("≤ %(count)s MB") % {"count": number_format(size_bytes // 1_000_000)}
 
 
 @register.filter

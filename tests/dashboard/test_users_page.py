@@ -28,6 +28,7 @@ from pomni_admin.audit import acts
 from pomni_admin.bot.handles import Search, whose
 from pomni_admin.cache import async_layer, handle_of, layer
 from pomni_admin.dashboard import person_token
+from tests.harness import staff
 from tests.harness.cast import Cast
 from tests.harness.servers import Database
 
@@ -51,7 +52,7 @@ def sign_in(name: str, role: str = "Support") -> Client:
     user = User.objects.create(username=name)
     user.groups.add(Group.objects.get(name=role))
     client = Client(headers={"accept-language": "en"})
-    client.force_login(user)
+    staff.sign_in(client, user)
     return client
 
 

@@ -33,7 +33,7 @@ def layer() -> SyncCacheLayer:
             configured = cache_settings()
             # django-redis has no client for a cluster; the layer finds its own way to the nodes.
             ordinary = configured.redis_url and not configured.cluster
-            client = get_redis_connection("default") if ordinary else None
+            client = get_redis_connection("redis") if ordinary else None
             fresh = SyncCacheLayer(configured, client, role=_role())
             fresh.start()
             _layer = (os.getpid(), fresh)

@@ -43,6 +43,8 @@ class Environment:
 
     Attributes:
         ordinary_redis_url: for what speaks to one server only; REDIS_URL, unless that is a cluster.
+        trusted_proxies: how many stand before the site, each of which adds to X-Forwarded-For whom it heard.
+        session_idle_s, session_max_s: a session ends that long after its last request, and after its sign-in.
         hash_secret_old: what POMNI_HASH_SECRET was before, by which handles in old audit rows are still understood.
         lookups_per_minute: how often an agent may look somebody up.
     """
@@ -76,6 +78,10 @@ class Environment:
     lease_s: int
     reaper_s: int
     offline_delay_ms: int
+    require_second_factor: bool
+    trusted_proxies: int
+    session_idle_s: int
+    session_max_s: int
     hash_secret_old: bytes = field(repr=False)
     lookups_per_minute: int
 
@@ -146,6 +152,10 @@ def load(environ: Mapping[str, str]) -> Environment:
         lease_s=read.integer("SUMMARIES_LEASE_SEC", 20, least=2, most=20, unit="seconds"),
         reaper_s=read.integer("SUMMARIES_REAPER_SEC", 5, least=1, most=10, unit="seconds"),
         offline_delay_ms=read.integer("OFFLINE_LLM_DELAY_MS", 0, least=0, most=60000, unit="ms"),
+        require_second_factor=read.switch("POMNI_REQUIRE_SECOND_FACTOR", default=production),
+        trusted_proxies=read.integer("POMNI_TRUSTED_PROXIES", int(production), least=0, most=5, unit="proxies"),
+        session_idle_s=60 * read.integer("POMNI_SESSION_IDLE_MIN", 60, least=5, most=720, unit="minutes"),
+        session_max_s=3600 * read.integer("POMNI_SESSION_MAX_HOURS", 12, least=1, most=72, unit="hours"),
         hash_secret_old=secret(read, "POMNI_HASH_SECRET_OLD"),
         lookups_per_minute=read.integer("POMNI_LOOKUPS_PER_MINUTE", 20, least=1, most=1000, unit="look-ups"),
     )

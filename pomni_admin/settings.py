@@ -26,9 +26,11 @@ CSRF_TRUSTED_ORIGINS = list(ENV.trusted_origins)
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "channels",
     "csp",
     "django_htmx",
@@ -52,6 +54,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "pomni_admin.accounts.middleware.AccountGate",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "pomni_admin.dashboard.unrecorded.Unrecorded",
@@ -91,7 +95,14 @@ DATABASES = {"default": ENV.database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
+    # What libraries keep, such as codes that were used: in PostgreSQL, so that sign-in works without Redis (SPEC 1).
     "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "django_cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+    # The pool that `pomni_admin.cache` takes its connections from; nothing else uses it.
+    "redis": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": ENV.ordinary_redis_url or "redis://127.0.0.1:6379/0",
         "OPTIONS": {
@@ -103,7 +114,7 @@ CACHES = {
             "SOCKET_CONNECT_TIMEOUT": ENV.cache.timeout.total_seconds(),
             "SOCKET_TIMEOUT": ENV.cache.timeout.total_seconds(),
         },
-    }
+    },
 }
 
 AUTH_USER_MODEL = "accounts.User"
@@ -117,10 +128,28 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+if ENV.mode == "test":
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one takes a third of a second
+
+# Of django-allauth the sign-in in steps and the second factor; docs/decisions/0019 says why no more of it.
+ACCOUNT_ADAPTER = "pomni_admin.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = False  # accounts.throttle counts
+MFA_ADAPTER = "pomni_admin.accounts.adapters.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "pomni_admin.accounts.forms.CodeForm",
+    "activate_totp": "pomni_admin.accounts.forms.FirstCodeForm",
+}
+MFA_TOTP_ISSUER = "Pomni Admin"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s: telephones' clocks differ; each code is taken once all the same
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+
 # Sessions live in PostgreSQL, so that sign-in works without Redis (SPEC 1).
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "pomni_admin.accounts.session_store"
 SESSION_COOKIE_NAME = "pomni_session"
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_AGE = ENV.session_max_s
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.is_production
 SECURE_SSL_REDIRECT = False  # TLS ends at the host's proxy, which redirects
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.is_production else None

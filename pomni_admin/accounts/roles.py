@@ -19,6 +19,7 @@ INVALIDATE_ACCESS: Final = "accounts.invalidate_access"
 RUN_JOBS: Final = "accounts.run_jobs"
 CANCEL_JOBS: Final = "accounts.cancel_jobs"
 SWITCH_CACHES: Final = "accounts.switch_caches"
+MANAGE_PEOPLE: Final = "accounts.manage_people"
 LOOK_UP_HANDLES: Final = "accounts.look_up_handles"
 FORGET_PEOPLE: Final = "accounts.forget_people"
 EXPORT_AUDIT: Final = "accounts.export_audit"
@@ -41,7 +42,7 @@ PERMISSIONS: Final[Mapping[Role, frozenset[str]]] = {
     Role.VIEWER: _VIEWER,
     Role.SUPPORT: _SUPPORT,
     Role.ADMIN: _ADMIN,
-    Role.SUPERUSER: _ADMIN,
+    Role.SUPERUSER: _ADMIN | {MANAGE_PEOPLE},
 }
 
 

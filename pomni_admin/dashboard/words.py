@@ -156,7 +156,28 @@ RESULTS: Final[Words] = {
     "already_finished": pgettext_lazy("result", "had already finished"),
     "already_off": pgettext_lazy("result", "was already off"),
     "already_on": pgettext_lazy("result", "was already on"),
+    "name": pgettext_lazy("result", "not a user name"),
+    "taken": pgettext_lazy("result", "the name is taken"),
+    "last_superuser": pgettext_lazy("result", "the last superuser stays"),
+    "yourself": pgettext_lazy("result", "not with the own account"),
+    "already": pgettext_lazy("result", "it was so already"),
+    "no_password": pgettext_lazy("result", "has no password yet"),
+    "inactive": pgettext_lazy("result", "is deactivated"),
+    "wrong_code": pgettext_lazy("result", "wrong code"),
 }
+PEOPLE_REFUSED: Final[Words] = {
+    "name": _(
+        "That is not a user name: 2 to 32 small Latin letters, digits, dots, hyphens and underscores; the first is a"
+        " letter."
+    ),
+    "taken": _("Somebody has this name already, in small letters or capitals. Choose another."),
+    "last_superuser": _("This is the last superuser: make somebody else one first."),
+    "yourself": _("Your own account is for another superuser to change."),
+    "already": _("It was so already; nothing has changed."),
+    "no_password": _("This account has no password yet: a new invitation is what it needs."),
+    "inactive": _("This account is deactivated: activate it first."),
+}
+"""Why an act on the People page was not done."""
 WRONG_FILTERS: Final[Words] = {
     "who": _("Nobody of this name is on record. Choose a name from the list."),
     "act": _("There is no such act. Choose one from the list."),

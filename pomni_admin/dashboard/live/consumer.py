@@ -16,7 +16,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from pomni_admin.accounts.models import User
-from pomni_admin.accounts.roles import Role
+from pomni_admin.accounts.sessions import standing
 from pomni_admin.dashboard.live.frames import ASK_FOR_SNAPSHOT, Beat, now_ms
 from pomni_admin.dashboard.live.hub import hub
 from pomni_admin.dashboard.live.outbox import Outbox
@@ -47,7 +47,7 @@ class LivePage(AsyncWebsocketConsumer):
         if user is None or not user.is_authenticated:
             await self.close(SIGNED_OUT)
             return
-        role = await database_sync_to_async(_role)(cast(User, user))
+        role = await database_sync_to_async(standing)(self.scope["session"].session_key, cast(User, user).pk)
         page = LIVE.get(self.scope["url_route"]["kwargs"]["page"])
         subject = str(self.scope["url_route"]["kwargs"].get("subject", ""))
         if role is None or (page is not None and not Audience(role, "").may(page.permission)):
@@ -91,10 +91,6 @@ class LivePage(AsyncWebsocketConsumer):
     def _language(self) -> str:
         asked: Any = parse_qs(self.scope["query_string"].decode("ascii", "replace")).get("language", [""])[0]
         return asked if asked in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
-
-
-def _role(user: User) -> Role | None:
-    return user.role
 
 
 def _next(stream: Stream, outbox: Outbox) -> msgspec.Struct | None:

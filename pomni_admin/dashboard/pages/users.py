@@ -163,7 +163,7 @@ def refresh_access(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
-@requires(FORGET_PEOPLE, act=Act.FORGET_PERSON)
+@requires(FORGET_PEOPLE, act=Act.FORGET_PERSON, fresh=True)
 def forget(request: HttpRequest) -> HttpResponse:
     """Have Redis forget everything about the person: without a reason it is asked what is to go, and why."""
     if request.method != "POST":

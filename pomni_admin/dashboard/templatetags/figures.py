@@ -13,6 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from pomni_admin.accounts.models import User
+from pomni_admin.accounts.roles import Role
 from pomni_admin.audit.vocabulary import Reason
 from pomni_admin.dashboard import words
 
@@ -223,6 +225,23 @@ def at_most(size_bytes: int | None) -> str:
 def problem_word(code: str) -> str:
     """Why a look-up has no answer, and what to type instead."""
     return _word(words.PROBLEMS, code)
+
+
+@register.filter
+def people_refused(code: str) -> str:
+    """Why something was not done to an account, and what to do instead."""
+    return _word(words.PEOPLE_REFUSED, code)
+
+
+@register.filter
+def subject_word(subject: str) -> str:
+    """What an audit row is about; one of the staff's accounts by its name, with the role that it was to have."""
+    kind, _colon, rest = subject.partition(":")
+    if kind != "account" or not rest:
+        return subject
+    number, _colon, role = rest.partition(":")
+    name = User.objects.filter(pk=int(number)).values_list("username", flat=True).first() if number.isdigit() else None
+    return f"{name or subject}: {Role(role).label}" if role in Role.values else name or subject
 
 
 @register.filter

@@ -22,7 +22,7 @@ def grant(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0003_switch_caches")]
+    dependencies = [("accounts", "0005_keep_a_superuser")]
 
     operations = [
         migrations.AlterModelOptions(
@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                     ("run_jobs", "May start summary jobs"),
                     ("cancel_jobs", "May cancel summary jobs"),
                     ("switch_caches", "May switch caches off and on"),
+                    ("manage_people", "May invite people and give them roles"),
                     *ADDED.items(),
                 ],
                 "verbose_name": "user",

@@ -19,7 +19,6 @@ from cache_layer import AccessState, Holding, Peek
 from pomni_admin import cache
 from pomni_admin.bot.access import read_access
 from pomni_admin.bot.payments import Payment, last_payments
-from pomni_admin.bot.people import tg_id_of
 from pomni_admin.dashboard.words import ACCESS_REASONS
 
 Value = bool | str | datetime | None | Promise
@@ -41,7 +40,6 @@ ROWS: Final[tuple[tuple[str | Promise, Callable[[AccessState], Value]], ...]] = 
 
 LATELY: Final = timedelta(days=1)
 """A payment that succeeded so lately, and no access, is more than a cache can explain."""
-UNKNOWN_TG_ID: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +136,12 @@ class PersonView:
         )
 
 
-def look_at(user_id: int, found_by: str = "", *, tg_id: int | None = UNKNOWN_TG_ID) -> PersonView:
+def look_at(user_id: int, tg_id: int | None, found_by: str = "") -> PersonView:
     """Read both sides now; loads nothing into the cache, and extends nothing there.
 
     Args:
-        tg_id: where the caller has just read it; None when it found nobody.
+        tg_id: as PostgreSQL has it; None when the person is there no longer.
     """
-    if tg_id == UNKNOWN_TG_ID:
-        tg_id = tg_id_of(user_id)
     held = cache.layer().holdings(user_id, tg_id)
     peek = held.access_state
     true = read_access(user_id)

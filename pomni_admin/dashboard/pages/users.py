@@ -148,7 +148,7 @@ def refresh_access(request: HttpRequest) -> HttpResponse:
         "identity": identity is not None and identity.value,
         "load": access.lease or (identity is not None and identity.lease),
     }
-    person = look_at(user_id, tg_id=tg_id)
+    person = look_at(user_id, tg_id)
     receipt = Refreshed(
         number=act.receipt,
         result=act.result if is_on else "off",
@@ -174,7 +174,8 @@ def forget(request: HttpRequest) -> HttpResponse:
         return _told(request, UsersView(problem="expired"))
     reason = request.POST.get("reason", "")
     if not reason:
-        return _told(request, replace(_about(request, user_id, look_at(user_id)), reasons=REASONS[Act.FORGET_PERSON]))
+        person = look_at(user_id, people.tg_id_of(user_id))
+        return _told(request, replace(_about(request, user_id, person), reasons=REASONS[Act.FORGET_PERSON]))
     if reason not in REASONS[Act.FORGET_PERSON]:
         raise BadRequest("a reason from the list is wanted")
     started = time.perf_counter()
@@ -185,7 +186,7 @@ def forget(request: HttpRequest) -> HttpResponse:
         tg_id = people.tg_id_of(user_id)
         done = layer.forget(user_id, tg_id)
         act.result = "ok" if done.reached else "unreachable"
-    person = look_at(user_id, tg_id=tg_id)
+    person = look_at(user_id, tg_id)
     receipt = Forgotten(
         number=act.receipt,
         result=act.result,
@@ -214,7 +215,7 @@ def _found(request: HttpRequest, text: str) -> UsersView:
         (one,) = found
         act.handle = cache.handle_of(one.user_id)
         act.result = "ok"
-    return _about(request, one.user_id, look_at(one.user_id, one.kinds[0], tg_id=one.tg_id))
+    return _about(request, one.user_id, look_at(one.user_id, one.tg_id, one.kinds[0]))
 
 
 def _by_handle(request: HttpRequest, handle: str) -> UsersView:
@@ -233,7 +234,7 @@ def _by_handle(request: HttpRequest, handle: str) -> UsersView:
             return UsersView(problem="ambiguous_handle", choices=choices)
         act.result = "ok"
     (user_id,) = search.user_ids
-    return _about(request, user_id, look_at(user_id, "handle"))
+    return _about(request, user_id, look_at(user_id, people.tg_id_of(user_id), "handle"))
 
 
 def _chosen(request: HttpRequest, token: str, found_by: str) -> UsersView:
@@ -245,7 +246,8 @@ def _chosen(request: HttpRequest, token: str, found_by: str) -> UsersView:
         if early := _too_many(act):
             return early
         act.result = "ok"
-    return _about(request, user_id, look_at(user_id, found_by if found_by in people.KINDS else ""))
+    known = found_by if found_by in people.KINDS else ""
+    return _about(request, user_id, look_at(user_id, people.tg_id_of(user_id), known))
 
 
 def _too_many(act: acts.Recorded) -> UsersView | None:

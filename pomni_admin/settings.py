@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "pomni_admin.accounts",
     "pomni_admin.audit",
     "pomni_admin.bot",
+    "pomni_admin.relay",
     "pomni_admin.summaries",
     "pomni_admin.dashboard",
 ]

@@ -141,6 +141,8 @@ def environment(base: Mapping[str, str], kept: Secrets, urls: Mapping[str, str])
     }
     result = dict(base) | {"POMNI_ENV": "demo", "DJANGO_SETTINGS_MODULE": "pomni_admin.settings"}
     result |= {name: value for name, value in defaults.items() if not base.get(name, "").strip()}
+    if "DATABASE_URL" in urls:
+        result["DATABASE_DIRECT_URL"] = ""  # what the user has set is about another server than the embedded one
     try:
         env.load(result)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""Fill the demo's database: the bot's tables, our migrations, invented people, and the accounts to sign in with.
+"""Fill the demo's database: the bot's tables, our migrations, triggers, invented people, and accounts to sign in with.
 
 A process of its own, run before the others at every start: `python -m pomni_admin.demo.prepare FOLDER`. What is there
 already is left alone. It refuses a database with people in it that the demo did not invent, for what the simulated
@@ -37,6 +37,7 @@ def fill(folder: Path) -> None:
     call_command("migrate", verbosity=0)
     if not inhabited:
         call_command("seed_demo")
+    call_command("relay", "install")
     make_accounts(folder)
 
 

@@ -127,6 +127,7 @@ class Show:
         return [
             Service("beat", [*CELERY, "beat", "--schedule", schedule, "--loglevel", "INFO"], Stage.CONSUMERS),
             Service("reaper", [PYTHON, "manage.py", "summaries_reaper"], Stage.CONSUMERS),
+            Service("relay", [PYTHON, "manage.py", "relay", "run"], Stage.CONSUMERS),
             Service("bot", [PYTHON, "-m", "pomni_admin.demo.bot"], Stage.CONSUMERS),
         ]
 

@@ -87,6 +87,14 @@ def test_from_nothing_to_a_page_and_back_again(spawn: Spawn, tmp_path: Path) -> 
     assert first_job_has_ended(folder, postgres_port(first)) == [("ok",)]
     assert rows(folder, postgres_port(first), "SELECT count(*) > 50 FROM dialog_summaries") == [(True,)]
 
+    # What is changed reaches the caches: the triggers are there, and a relay listens.
+    assert rows(folder, postgres_port(first), "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'pomni%'") == [(12,)]
+    relays = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pomni relay'"
+    deadline = time.monotonic() + UP_S
+    while rows(folder, postgres_port(first), relays) != [(2,)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
     # Another one in the same folder is told so, and where to look.
     second = demo(spawn, folder, wanted)
     second.wait_for(f"a demo is running already in {folder} ({address}); end it first", 10)

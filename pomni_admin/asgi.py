@@ -15,6 +15,9 @@ http = get_asgi_application()
 
 from pomni_admin import cache  # noqa: E402  (needs the app registry that the line above fills)
 from pomni_admin.dashboard.live import routes  # noqa: E402
+from pomni_admin.logs import last_words  # noqa: E402
+
+last_words.into_the_log()
 
 
 async def lifespan(

@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from cache_layer.errors import SettingsError
 from cache_layer.settings import REDIS_SCHEMES, Reader
 from cache_layer.settings import Settings as CacheSettings
+from pomni_admin import logs
 
 MODES = ("demo", "test", "production")
 POSTGRES_SCHEMES = (
@@ -47,6 +48,7 @@ class Environment:
 
     mode: str
     debug: bool
+    log_level: str
     secret_key: str = field(repr=False)
     allowed_hosts: tuple[str, ...]
     trusted_origins: tuple[str, ...]
@@ -115,6 +117,7 @@ def load(environ: Mapping[str, str]) -> Environment:
     return Environment(
         mode=mode,
         debug=read.switch("POMNI_DEBUG", default=False) and not production,
+        log_level=logs.level(read),
         secret_key=secret_key or _default_secret(mode),
         allowed_hosts=_words(read.text("POMNI_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")),
         trusted_origins=_words(read.text("POMNI_TRUSTED_ORIGINS")),

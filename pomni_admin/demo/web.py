@@ -18,7 +18,7 @@ def main() -> None:
     options = parser.parse_args()
     config = uvicorn.Config(
         "pomni_admin.asgi:application",
-        log_level="warning",
+        access_log=False,
         lifespan="on",
         ws="websockets-sansio",
         timeout_graceful_shutdown=2,

@@ -11,6 +11,8 @@ import socket
 
 import uvicorn
 
+from pomni_admin.limits import UVICORN
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serve the site on an inherited socket.")
@@ -22,6 +24,10 @@ def main() -> None:
         lifespan="on",
         ws="websockets-sansio",
         timeout_graceful_shutdown=2,
+        h11_max_incomplete_event_size=UVICORN["h11_max_incomplete_event_size"],
+        ws_max_size=UVICORN["ws_max_size"],
+        timeout_keep_alive=UVICORN["timeout_keep_alive"],
+        limit_concurrency=UVICORN["limit_concurrency"],
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=options.fd)])
 

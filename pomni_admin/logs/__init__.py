@@ -26,7 +26,8 @@ TALKATIVE: Final = ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "qdran
 """Libraries with a line for each call; they are heard only at DEBUG."""
 
 _HEAD = ("timestamp", "level", "logger", "event")
-_META = ("_record", "_from_structlog")
+_META = frozenset({"_record", "_from_structlog", "message", "asctime", "color_message", "taskName"})
+"""What is no field: put on a record by structlog, by other formatters, and by uvicorn for terminals."""
 
 
 def level(read: Reader) -> str:

@@ -55,14 +55,14 @@ def either(*checks: Check) -> Check:
 
 
 def _exceptions() -> set[str]:
-    found: set[str] = set()
+    found: set[type] = set()
     waiting: list[type] = [BaseException]
     while waiting:
         one = waiting.pop()
-        if one.__name__ not in found:
-            found.add(one.__name__)
+        if one not in found:
+            found.add(one)
             waiting += type.__subclasses__(one)
-    return found
+    return {one.__name__ for one in found}
 
 
 _known: set[str] = set()

@@ -25,7 +25,7 @@ LONGEST: Final = 300
 ELSEWHERE: Final[Mapping[str, str]] = {"celery.worker.strategy": "celery.app.trace"}
 """Loggers whose messages are literals of another module."""
 
-_PLACE = re.compile(r"(?:(?P<name>\w+)[=:]\s?)?%(?:\((?P<key>\w+)\))?[-#0 +]*\d*(?:\.\d+)?(?P<kind>[srdifgeGxXca%])")
+_PLACE = re.compile(r"(?:\b(?P<name>[a-z_]+)=)?%(?:\((?P<key>\w+)\))?[-#0 +]*\d*(?:\.\d+)?(?P<kind>[srdifgeGxXca%])")
 
 
 @dataclass(frozen=True, slots=True)

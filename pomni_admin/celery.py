@@ -1,6 +1,5 @@
 """The Celery application. Its messages carry ids of jobs and nothing about people (G6)."""
 
-import logging
 import os
 from typing import Any
 
@@ -19,4 +18,4 @@ app.autodiscover_tasks()
 def _log_as_all_processes_do(**_: Any) -> None:
     """Instead of Celery's own set-up: Django's is in force. What is printed, such as a traceback, goes there too."""
     last_words.into_the_log()
-    app.log.redirect_stdouts(logging.WARNING)
+    app.log.redirect_stdouts("WARNING")  # type: ignore[arg-type]  # a name, which is handed to children as text

@@ -52,6 +52,8 @@ def bounded(application: Application) -> Application:
 
         async def counted() -> Message:
             nonlocal received
+            if scope.get(TOO_LARGE):
+                await asyncio.Event().wait()  # Django asks whether the client has gone; the rest stays unread
             message = await receive()
             received += len(message.get("body", b""))
             if received > BODY_BYTES:

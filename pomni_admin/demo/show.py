@@ -137,7 +137,7 @@ class Show:
         else:
             up = await asyncio.to_thread(_listens, Reader(self._environ).text("REDIS_URL"), 6379)
         if not up:
-            say(f"Redis at {_place(self._environ['REDIS_URL'])} is not reachable: starting without it")
+            say(f"Redis at {_place(Reader(self._environ).text('REDIS_URL'))} is not reachable: starting without it")
 
     async def _database(self) -> None:
         """Wait for PostgreSQL, for as long as it takes."""

@@ -111,6 +111,11 @@ class Folder:
         return Secrets(**kept)
 
 
+def is_set(base: Mapping[str, str], name: str) -> bool:
+    """Whether the caller has said it, or in which file it is."""
+    return bool(base.get(name, "").strip() or base.get(f"{name}_FILE", "").strip())
+
+
 def readable_password() -> str:
     """Four made-up words, 49 bits: easy to type from one window into another."""
     pick = secrets.SystemRandom().choice
@@ -140,7 +145,7 @@ def environment(base: Mapping[str, str], kept: Secrets, urls: Mapping[str, str])
         **urls,
     }
     result = dict(base) | {"POMNI_ENV": "demo", "DJANGO_SETTINGS_MODULE": "pomni_admin.settings"}
-    result |= {name: value for name, value in defaults.items() if not base.get(name, "").strip()}
+    result |= {name: value for name, value in defaults.items() if not is_set(base, name)}
     if "DATABASE_URL" in urls:
         result["DATABASE_DIRECT_URL"] = ""  # what the user has set is about another server than the embedded one
     try:

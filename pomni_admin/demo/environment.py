@@ -16,7 +16,7 @@ from typing import IO
 from cache_layer.errors import SettingsError
 from pomni_admin import env
 
-SIGN_INS = ("admin", "support", "viewer")
+SIGN_INS = ("admin", "support", "viewer", "superuser")
 OFFLINE_DELAY_MS = "250"
 """An LLM takes its time; so does the stand-in, or nobody could watch a job at work."""
 BATCH_SIZE = "20"
@@ -101,8 +101,8 @@ class Folder:
             )
         )
         kept = json.loads(file.read_text()) if file.exists() else {}
-        if kept.keys() != made.keys():  # none yet, or those of an older release, which had fewer
-            kept = made | kept
+        passwords = made["passwords"] | kept.get("passwords", {})
+        if kept != (kept := made | kept | {"passwords": passwords}):  # none yet, or an older release, which had fewer
             unfinished = file.with_suffix(".new")
             unfinished.unlink(missing_ok=True)
             unfinished.touch(mode=0o600)

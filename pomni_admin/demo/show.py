@@ -169,7 +169,7 @@ class Show:
     def _announce(self, *, first_job_done: bool) -> None:
         self.folder.note(self.address)
         passwords = self._secrets.passwords
-        rows = [f"      {name:<9}{passwords[name]}" for name in SIGN_INS]
+        rows = [f"      {name:<11}{passwords[name]}" for name in SIGN_INS]
         lines = [
             "",
             f"  Pomni Admin is running (after {time.monotonic() - self._began:.0f} s). Open",

@@ -101,14 +101,14 @@ class Folder:
             )
         )
         kept = json.loads(file.read_text()) if file.exists() else {}
-        passwords = made["passwords"] | kept.get("passwords", {})
-        if kept != (kept := made | kept | {"passwords": passwords}):  # none yet, or an older release, which had fewer
+        whole = made | kept | {"passwords": made["passwords"] | kept.get("passwords", {})}
+        if whole != kept:  # none yet, or those of an older release, which had fewer
             unfinished = file.with_suffix(".new")
             unfinished.unlink(missing_ok=True)
             unfinished.touch(mode=0o600)
-            unfinished.write_text(json.dumps(kept, indent=1))
+            unfinished.write_text(json.dumps(whole, indent=1))
             unfinished.replace(file)
-        return Secrets(**kept)
+        return Secrets(**whole)
 
 
 def is_set(base: Mapping[str, str], name: str) -> bool:

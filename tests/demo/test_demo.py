@@ -35,7 +35,7 @@ def family(process: Spawned) -> list[psutil.Process]:
 
 
 def sign_ins(process: Spawned) -> dict[str, str]:
-    return dict(re.findall(r"^ +(admin|support|viewer) +([a-z-]{15,})$", process.output, re.MULTILINE))
+    return dict(re.findall(r"^ +(admin|support|viewer|superuser) +([a-z-]{15,})$", process.output, re.MULTILINE))
 
 
 def rows(folder: Path, port: int, query: str) -> list[tuple[object, ...]]:

@@ -37,6 +37,7 @@ bench: venv translations $(PEERS)
 	$(PY) -m benchmarks.bot_message
 	$(PY) -m benchmarks.hung
 	$(PY) -m benchmarks.recording
+	$(PY) -m benchmarks.support
 
 soak: venv translations
 	$(PY) -m benchmarks.soak

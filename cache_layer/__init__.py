@@ -17,6 +17,7 @@ from cache_layer.errors import (
     Unavailable,
 )
 from cache_layer.histograms import Histogram
+from cache_layer.holdings import Holding, Holdings
 from cache_layer.instances import Instance, Presence
 from cache_layer.layer import CacheLayer, Forgotten, Ping, Sources, SyncCacheLayer, TurnContext
 from cache_layer.layer.talk_turn import Turn
@@ -42,6 +43,8 @@ __all__ = [
     "HistoryQuery",
     "Hit",
     "Holder",
+    "Holding",
+    "Holdings",
     "Identity",
     "Incoming",
     "Instance",

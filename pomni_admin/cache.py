@@ -35,7 +35,7 @@ def layer() -> SyncCacheLayer:
             configured = cache_settings()
             # django-redis has no client for a cluster; the layer finds its own way to the nodes.
             ordinary = configured.redis_url and not configured.cluster
-            client = get_redis_connection("default") if ordinary else None
+            client = get_redis_connection("redis") if ordinary else None
             fresh = SyncCacheLayer(configured, client, role=_role())
             fresh.start()
             _layer = (os.getpid(), fresh)
@@ -76,8 +76,20 @@ def cache_settings() -> Settings:
 
 def handle_of(user_id: int) -> str:
     """The name under which this person appears on pages and in audit rows (G6)."""
+    return handle(handle_secrets()[0], user_id)
+
+
+def former_handle_of(user_id: int) -> str:
+    """The name that this person had before the secret was changed; empty unless the old one is known."""
+    former = handle_secrets()[1:]
+    return handle(former[0], user_id) if former else ""
+
+
+def handle_secrets() -> tuple[bytes, ...]:
+    """What handles are made with, and after it what they were made with before, where that is known."""
     secret = cache_settings().hash_secret or hashlib.sha256(settings.SECRET_KEY.encode()).digest()
-    return handle(secret, user_id)
+    old: bytes = settings.ENV.hash_secret_old
+    return (secret, old) if old and old != secret else (secret,)
 
 
 def _role() -> str:

@@ -18,8 +18,9 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cache_layer.errors import SettingsError
-from cache_layer.settings import REDIS_SCHEMES, Reader
+from cache_layer.settings import REDIS_SCHEMES, Reader, secret
 from cache_layer.settings import Settings as CacheSettings
+from pomni_admin import logs
 
 MODES = ("demo", "test", "production")
 POSTGRES_SCHEMES = (
@@ -42,15 +43,25 @@ class Environment:
     """Everything below `POMNI_*`, the servers' addresses, and the jobs' limits; durations in seconds.
 
     Attributes:
+        hsts_s: for how long browsers are to insist on TLS (HSTS); on this host's subdomains too, and from a list that
+            browsers bring along, only where somebody says so, because neither can be taken back soon.
         direct: for libpq, past any pooler, for who listens.
         ordinary_redis_url: for what speaks to one server only; REDIS_URL, unless that is a cluster.
+        trusted_proxies: how many stand before the site, each of which adds to X-Forwarded-For whom it heard.
+        session_idle_s, session_max_s: a session ends that long after its last request, and after its sign-in.
+        hash_secret_old: what POMNI_HASH_SECRET was before, by which handles in old audit rows are still understood.
+        lookups_per_minute: how often an agent may look somebody up.
     """
 
     mode: str
     debug: bool
+    log_level: str
     secret_key: str = field(repr=False)
     allowed_hosts: tuple[str, ...]
     trusted_origins: tuple[str, ...]
+    hsts_s: int
+    hsts_subdomains: bool
+    hsts_preload: bool
     database: Mapping[str, Any] = field(repr=False)
     direct: str = field(repr=False)
     cache: CacheSettings
@@ -76,6 +87,12 @@ class Environment:
     lease_s: int
     reaper_s: int
     offline_delay_ms: int
+    require_second_factor: bool
+    trusted_proxies: int
+    session_idle_s: int
+    session_max_s: int
+    hash_secret_old: bytes = field(repr=False)
+    lookups_per_minute: int
 
     @property
     def is_production(self) -> bool:
@@ -117,9 +134,11 @@ def load(environ: Mapping[str, str]) -> Environment:
     return Environment(
         mode=mode,
         debug=read.switch("POMNI_DEBUG", default=False) and not production,
+        log_level=logs.level(read),
         secret_key=secret_key or _default_secret(mode),
         allowed_hosts=_words(read.text("POMNI_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")),
         trusted_origins=_words(read.text("POMNI_TRUSTED_ORIGINS")),
+        **_hsts(read, production=production),
         database=database(read),
         direct=direct(read),
         cache=cache,
@@ -145,6 +164,12 @@ def load(environ: Mapping[str, str]) -> Environment:
         lease_s=read.integer("SUMMARIES_LEASE_SEC", 20, least=2, most=20, unit="seconds"),
         reaper_s=read.integer("SUMMARIES_REAPER_SEC", 5, least=1, most=10, unit="seconds"),
         offline_delay_ms=read.integer("OFFLINE_LLM_DELAY_MS", 0, least=0, most=60000, unit="ms"),
+        require_second_factor=read.switch("POMNI_REQUIRE_SECOND_FACTOR", default=production),
+        trusted_proxies=read.integer("POMNI_TRUSTED_PROXIES", int(production), least=0, most=5, unit="proxies"),
+        session_idle_s=60 * read.integer("POMNI_SESSION_IDLE_MIN", 60, least=5, most=720, unit="minutes"),
+        session_max_s=3600 * read.integer("POMNI_SESSION_MAX_HOURS", 12, least=1, most=72, unit="hours"),
+        hash_secret_old=secret(read, "POMNI_HASH_SECRET_OLD"),
+        lookups_per_minute=read.integer("POMNI_LOOKUPS_PER_MINUTE", 20, least=1, most=1000, unit="look-ups"),
     )
 
 
@@ -220,6 +245,18 @@ def broker(read: Reader, cache: CacheSettings, name: str = "CELERY_BROKER_URL") 
         query.setdefault("ssl_cert_reqs", "required")
     path = f"/{options['db']}" if "db" in options else parts.path
     return urlunsplit((parts.scheme, parts.netloc, path, urlencode(query), ""))
+
+
+def _hsts(read: Reader, *, production: bool) -> dict[str, Any]:
+    """A year in production. The list of browsers takes only hosts that include their subdomains and promise a year."""
+    seconds = read.integer("POMNI_HSTS_SECONDS", 31_536_000 if production else 0, least=0, most=63_072_000, unit="s")
+    subdomains = read.switch("POMNI_HSTS_SUBDOMAINS", default=False)
+    preload = read.switch("POMNI_HSTS_PRELOAD", default=False)
+    if preload and not (subdomains and seconds >= 31_536_000):
+        raise SettingsError(
+            "POMNI_HSTS_PRELOAD", "on", "on only with POMNI_HSTS_SUBDOMAINS=on and POMNI_HSTS_SECONDS of a year or more"
+        )
+    return {"hsts_s": seconds, "hsts_subdomains": subdomains, "hsts_preload": preload}
 
 
 def _words(value: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from cache_layer.errors import SettingsError
-from pomni_admin import env
+from pomni_admin import env, limits, logs
 
 try:
     ENV = env.load(os.environ)
@@ -26,9 +26,11 @@ CSRF_TRUSTED_ORIGINS = list(ENV.trusted_origins)
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "channels",
     "csp",
     "django_htmx",
@@ -43,17 +45,23 @@ if not ENV.is_production:
     INSTALLED_APPS.append("pomni_admin.demo")
 
 MIDDLEWARE = [
+    "pomni_admin.request_id.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "pomni_admin.protection.Protection",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "pomni_admin.protection.Limits",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "pomni_admin.accounts.middleware.AccountGate",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "pomni_admin.dashboard.unrecorded.Unrecorded",
 ]
 
 ROOT_URLCONF = "pomni_admin.urls"
@@ -90,7 +98,14 @@ DATABASES = {"default": ENV.database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
+    # What libraries keep, such as codes that were used: in PostgreSQL, so that sign-in works without Redis (SPEC 1).
     "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "django_cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+    # The pool that `pomni_admin.cache` takes its connections from; nothing else uses it.
+    "redis": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": ENV.ordinary_redis_url or "redis://127.0.0.1:6379/0",
         "OPTIONS": {
@@ -102,7 +117,7 @@ CACHES = {
             "SOCKET_CONNECT_TIMEOUT": ENV.cache.timeout.total_seconds(),
             "SOCKET_TIMEOUT": ENV.cache.timeout.total_seconds(),
         },
-    }
+    },
 }
 
 AUTH_USER_MODEL = "accounts.User"
@@ -116,14 +131,56 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+if ENV.mode == "test":
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one takes a third of a second
+
+# Of django-allauth the sign-in in steps and the second factor; docs/decisions/0019 says why no more of it.
+ACCOUNT_ADAPTER = "pomni_admin.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = False  # accounts.throttle counts
+MFA_ADAPTER = "pomni_admin.accounts.adapters.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "pomni_admin.accounts.forms.CodeForm",
+    "activate_totp": "pomni_admin.accounts.forms.FirstCodeForm",
+}
+MFA_TOTP_ISSUER = "Pomni Admin"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s: telephones' clocks differ; each code is taken once all the same
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+
+# A browser takes a cookie of such a name only over TLS, and gives it to no other host: no neighbour can plant one.
+HOST_ONLY = "__Host-" if ENV.is_production else ""
+
 # Sessions live in PostgreSQL, so that sign-in works without Redis (SPEC 1).
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
-SESSION_COOKIE_NAME = "pomni_session"
-SESSION_COOKIE_AGE = 12 * 3600
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.is_production
-SECURE_SSL_REDIRECT = False  # TLS ends at the host's proxy, which redirects
+SESSION_ENGINE = "pomni_admin.accounts.session_store"
+SESSION_COOKIE_NAME = f"{HOST_ONLY}pomni_session"
+SESSION_COOKIE_AGE = ENV.session_max_s
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = ENV.is_production
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True  # no script of ours reads them
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = (
+    "Lax"  # "Strict" would break links from chats
+)
+CSRF_COOKIE_NAME = f"{HOST_ONLY}csrftoken"
+
+# TLS ends at the host's proxy, which sets the header. What comes without TLS is sent there, but for the probe.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.is_production else None
-SECURE_HSTS_SECONDS = 31_536_000 if ENV.is_production else 0
+SECURE_SSL_REDIRECT = ENV.is_production
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = ENV.hsts_s
+SECURE_HSTS_INCLUDE_SUBDOMAINS = ENV.hsts_subdomains
+SECURE_HSTS_PRELOAD = ENV.hsts_preload
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",
+    "security.W021",
+]  # HSTS for other hosts is for their owner to say, see env.py
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = limits.BODY_BYTES
+DATA_UPLOAD_MAX_NUMBER_FIELDS = limits.FIELDS
+DATA_UPLOAD_MAX_NUMBER_FILES = 0
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]  # nothing touches the disk
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -132,10 +189,17 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF],
         "img-src": [SELF, "data:"],
         "connect-src": [SELF],
+        "font-src": [SELF],
         "object-src": [NONE],
+        "frame-src": [NONE],
+        "child-src": [NONE],
+        "worker-src": [NONE],
+        "manifest-src": [NONE],
+        "media-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
+        "upgrade-insecure-requests": ENV.is_production,
     }
 }
 
@@ -187,17 +251,4 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "pomni_admin.logs.formatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
-        "httpx": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-        "openai": {"level": "WARNING"},
-        "qdrant_client": {"level": "WARNING"},
-        "django.server": {"level": "WARNING"},
-    },
-}
+LOGGING = logs.configuration(ENV.log_level)

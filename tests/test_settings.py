@@ -28,6 +28,14 @@ PRODUCTION = {
 NEON = "postgresql+asyncpg://u:p%40ss@ep-cool-1-pooler.eu-central-1.aws.neon.tech/pomni?ssl=require"
 
 
+def test_production_requires_a_second_factor_and_believes_one_proxy() -> None:
+    here, there = env.load({"POMNI_ENV": "demo"}), env.load(PRODUCTION)
+    assert (here.require_second_factor, there.require_second_factor) == (False, True)
+    assert (here.trusted_proxies, there.trusted_proxies) == (0, 1)
+    assert (there.session_idle_s, there.session_max_s) == (3600, 12 * 3600)
+    assert not env.load({**PRODUCTION, "POMNI_REQUIRE_SECOND_FACTOR": "off"}).require_second_factor
+
+
 def refused(**variables: str) -> str:
     with pytest.raises(SettingsError) as caught:
         env.load({"POMNI_ENV": "test", **variables})
@@ -61,6 +69,10 @@ def refused(**variables: str) -> str:
         ("DAILY_SUMMARIES_BATCH_SIZE", "0", "from 1 to 1000 users"),
         ("DAILY_SUMMARIES_MAX_RUNTIME_SEC", "9", "from 10 to 86400 seconds"),
         ("DAILY_SUMMARIES_AT", "25:00", "hh:mm"),
+        ("POMNI_REQUIRE_SECOND_FACTOR", "yes", "on, off"),
+        ("POMNI_TRUSTED_PROXIES", "6", "from 0 to 5 proxies"),
+        ("POMNI_SESSION_IDLE_MIN", "4", "from 5 to 720 minutes"),
+        ("POMNI_SESSION_MAX_HOURS", "73", "from 1 to 72 hours"),
         ("LLM_TIMEOUT", "never", "from 1 to 600 seconds"),
         ("EMBED_RETRY_MAX", "21", "from 0 to 20"),
         ("EMBED_RETRY_BASE_SEC", "61", "from 0 to 60 seconds"),

@@ -12,6 +12,7 @@ from types import TracebackType
 from cache_layer.breaker import CircuitState
 from cache_layer.changes import Change
 from cache_layer.exchange import EXCHANGE_EVERY_S
+from cache_layer.holdings import Holdings
 from cache_layer.layer.access_state import AsyncAccessState
 from cache_layer.layer.acquaintances import Acquaintances
 from cache_layer.layer.definitions import Definitions, Forgotten, Ping
@@ -171,6 +172,16 @@ class CacheLayer:
         self._runner.forget_flight(self._definitions.history.key(user_id))
         self._forget_flights(user_id, tg_id)
         return forgotten
+
+    async def holdings(self, user_id: int, tg_id: int | None = None) -> Holdings:
+        """What Redis holds on a person, by kind, size class, age and time left: never its content. Never raises.
+
+        One round trip. It extends nothing and counts as no read.
+
+        Args:
+            tg_id: where it is known, the cached identity is looked at too.
+        """
+        return await self._runner.run(self._definitions.holdings(user_id, tg_id))
 
     async def apply(self, changes: Sequence[Change]) -> list[bool]:
         """Many committed changes, of as many people, in one round trip: for the relay. Never raises.

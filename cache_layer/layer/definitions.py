@@ -19,6 +19,7 @@ from cache_layer.catalogue.talkbuf import TurnIds, talkbuf
 from cache_layer.changes import Change
 from cache_layer.errors import Unavailable
 from cache_layer.exchange import Exchange
+from cache_layer.holdings import Holdings, Place, measure
 from cache_layer.keys import Keys
 from cache_layer.metrics import CHANGED
 from cache_layer.person import NOSTORE_FOR
@@ -146,6 +147,47 @@ class Definitions:
             reached=dropped is not None and all(begun.value.reached for begun in dropping),
             keys=(dropped or 0) + sum(begun.value.value + begun.value.lease for begun in dropping),
         )
+
+    def holdings(self, user_id: int, tg_id: int | None) -> Steps[Holdings]:
+        """What is held on a person, in one round trip: their own slot, and that of their identity."""
+        peeked = Begun(self.access_state.peek(user_id))
+        measured = [Begun(measure(places)) for places in self._places(user_id, tg_id)]
+        yield from together([peeked, *measured])
+        access, parts = peeked.value, [begun.value for begun in measured]
+        things = [thing for part in parts for thing in part or ()]
+        if access.state == "hit":
+            things = [
+                msgspec.structs.replace(thing, age_s=access.age_s) if thing.kind == "access_state" else thing
+                for thing in things
+            ]
+        return Holdings(
+            reached=None not in parts and access.state != "unreachable", access_state=access, things=tuple(things)
+        )
+
+    def _places(self, user_id: int, tg_id: int | None) -> list[list[Place]]:
+        """Where something may be held on a person, by slot."""
+        ttls = {cache: ttl.total_seconds() for cache, ttl in self.settings.ttls.items()}
+        state = self.access_state.key(user_id)
+        history, history_lease, added = self.history.keys_of(user_id)
+        (retrieved,) = self.rag.personal.keys_of(user_id)
+        waiting, turn, done = self.talkbuf.keys_of(user_id)
+        own = [
+            Place("access_state", state),
+            Place("recent_history", history, lives_s=ttls["recent_history"]),
+            Place("history_added", added),
+            Place("history_purged", f"{history}:purged", lives_s=ttls["recent_history"]),
+            Place("talk_waiting", waiting, "buffer"),
+            Place("talk_in_flight", turn, "buffer"),
+            Place("talk_done", done),
+            Place("retrieval", retrieved, "named", lives_s=ttls["rag"]),
+            Place("nostore", self.keys.of("nostore", user_id), lives_s=NOSTORE_FOR.total_seconds()),
+            Place("loading", f"{state}:lease"),
+            Place("loading", history_lease),
+        ]
+        if tg_id is None or not self.settings.hash_secret:
+            return [own]
+        who = self.identity.key(tg_hash(self.settings.hash_secret, tg_id))
+        return [own, [Place("identity", who, lives_s=ttls["identity"]), Place("loading", f"{who}:lease")]]
 
     def _forget_text(self, user_id: int) -> Steps[int | None]:
         keys = (

@@ -42,11 +42,12 @@ def fill(folder: Path) -> None:
 
 
 def make_accounts(folder: Path) -> None:
-    """Accounts for the three roles, with the passwords that the folder remembers."""
+    """An account for each role, with the passwords that the folder remembers."""
     from django.contrib.auth.models import Group
     from django.db import transaction
 
     from pomni_admin.accounts.models import User
+    from pomni_admin.accounts.roles import Role
     from pomni_admin.demo.environment import SIGN_INS, Folder
 
     passwords = Folder(folder).secrets().passwords
@@ -57,8 +58,9 @@ def make_accounts(folder: Path) -> None:
         for name in SIGN_INS:
             user = known.get(name) or User(username=name)
             user.set_password(passwords[name])
+            user.is_superuser = name == Role.SUPERUSER
             user.save()
-            user.groups.set([Group.objects.get(name=name.capitalize())])
+            user.groups.set(Group.objects.filter(name=name.capitalize()))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ from cache_layer import (
     HistoryQuery,
     Hit,
     Holder,
+    Holding,
+    Holdings,
     Identity,
     Incoming,
     Instance,
@@ -79,6 +81,9 @@ async def the_layer(cache: CacheLayer) -> None:
     assert_type(await cache.apply([Change.of_texts(42), Change.of_everything(42)]), list[bool])
     assert_type(await cache.forget(42), Forgotten)
     assert_type(await cache.forget(42, tg_id=7), Forgotten)
+    assert_type(await cache.holdings(42, tg_id=7), Holdings)
+    assert_type((await cache.holdings(42)).things, tuple[Holding, ...])
+    await cache.holdings("42")  # type: ignore[arg-type]
     await cache.announce("caches")
     await cache.close()
     with CacheLayer.from_env():  # type: ignore[attr-defined]  # it is for an event loop
@@ -347,6 +352,8 @@ def on_the_site(layer: SyncCacheLayer, state: AccessState) -> None:
     assert_type(layer.changed(user_id=42, tg_id=7), bool)
     assert_type(layer.purged(42), bool)
     assert_type(layer.forget(42, tg_id=7), Forgotten)
+    assert_type(layer.holdings(42, tg_id=7).access_state, Peek[AccessState])
+    layer.holdings(42).things[0].content  # type: ignore[attr-defined]  # noqa: B018  it never is told
     layer.announce("caches")
     layer.close()
     layer.access_state.get(42, load=awaitable)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ def family(process: Spawned) -> list[psutil.Process]:
 
 
 def sign_ins(process: Spawned) -> dict[str, str]:
-    return dict(re.findall(r"^ +(admin|support|viewer) +([a-z-]{15,})$", process.output, re.MULTILINE))
+    return dict(re.findall(r"^ +(admin|support|viewer|superuser) +([a-z-]{15,})$", process.output, re.MULTILINE))
 
 
 def rows(folder: Path, port: int, query: str) -> list[tuple[object, ...]]:
@@ -125,7 +125,7 @@ def test_from_nothing_to_a_page_and_back_again(spawn: Spawn, tmp_path: Path) -> 
     again = demo(spawn, folder, free_port())
     again.wait_for("Ctrl-C ends everything", UP_S)
     assert sign_ins(again) == sign_ins(first)
-    assert set(sign_ins(again)) == {"admin", "support", "viewer"}
+    assert set(sign_ins(again)) == {"admin", "support", "viewer", "superuser"}
     assert rows(folder, postgres_port(again), "SELECT count(*), min(id), max(created_at) FROM users") == people
     started = family(again)
     again.kill()

@@ -177,6 +177,7 @@ AWAY: Mapping[str, tuple[Tried, Callable[[object], bool]]] = {
     "apply": (lambda c, p: c.apply([Change.of_rows(42, (7,)), Change.of_texts(42)]), lambda it: it == [False, False]),
     "purged": (lambda c, p: c.purged(42), lambda it: it is False),
     "forget": (lambda c, p: c.forget(42, 7), lambda it: not it.reached),  # type: ignore[attr-defined]
+    "holdings": (lambda c, p: c.holdings(42, 7), lambda it: not it.reached and not it.things),  # type: ignore[attr-defined]
     "talk.push": (push, lambda it: it is False),
     "talk.turns": (first_turn, lambda it: it == "Привет"),
     "talk.drain": (lambda c, p: c.talk.drain(), lambda it: it == 0),

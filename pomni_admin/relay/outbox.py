@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from cache_layer import Change
 from pomni_admin.relay.models import Kind
 
-AT_ONCE = 400
+AT_ONCE = 200
 """Rows in a batch: some milliseconds of Redis, so that whoever commits meanwhile is in the next one soon."""
 CHANNEL: LiteralString = "pomni_relay"
 

@@ -334,7 +334,7 @@ def test_what_is_taken_is_the_newest_and_the_oldest(outbox: Outbox) -> None:
     with outbox._database.connect() as connection:
         taken: list[Any] = connection.execute(rows_of._TAKE, {"half": rows_of.AT_ONCE // 2}).fetchall()
     users = sorted(row["user_id"] for row in taken)
-    assert users == [*range(1, 201), *range(801, 1001)]
+    assert users == [*range(1, 101), *range(901, 1001)]
 
 
 def test_another_process_that_has_the_layer_open_hears_of_it_too(

@@ -170,7 +170,7 @@ def test_what_is_sensitive_asks_who_signed_in_long_ago(people: dict[str, User | 
     sign_in(client, user, fresh=False)
     for row in TABLE:
         response = client.generic(row.method, reverse(row.name, args=row.arguments))
-        is_asked = 'name="confirming"' in response.content.decode()
+        is_asked = not response.streaming and 'name="confirming"' in response.content.decode()
         assert is_asked == (row.name in SENSITIVE and response.status_code != 405), (row, response.status_code)
         if row.name == "accounts:sign_out":
             sign_in(client, user, fresh=False)

@@ -28,6 +28,7 @@ from pomni_admin.audit import acts
 from pomni_admin.bot.handles import Search, whose
 from pomni_admin.cache import async_layer, handle_of, layer
 from pomni_admin.dashboard import person_token
+from tests.harness import staff
 from tests.harness.cast import Cast
 from tests.harness.servers import Database
 
@@ -51,7 +52,7 @@ def sign_in(name: str, role: str = "Support") -> Client:
     user = User.objects.create(username=name)
     user.groups.add(Group.objects.get(name=role))
     client = Client(headers={"accept-language": "en"})
-    client.force_login(user)
+    staff.sign_in(client, user)
     return client
 
 
@@ -306,6 +307,18 @@ def test_forgetting_is_confirmed_first_and_then_done(admin: Client, cast: Cast) 
     assert (entry.handle, str(cast.tg_id("alisa")) in str(entry)) == (handle_of(cast.alisa), False)
     assert "Redis has forgotten" in page(admin.post(FORGET, {"token": token, "reason": "person_asked"})), "idempotent"
     assert admin.post(FORGET, {"token": token, "reason": "because"}).status_code == 400
+
+
+def test_forgetting_wants_a_fresh_sign_in(admin: Client, cast: Cast) -> None:
+    token = token_in(find(admin, str(cast.alisa)))
+    session = admin.session
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time() - 3600}]
+    session.save()
+    layer().access_state.get(cast.alisa, load=lambda _id: DENIED)
+    asked = admin.post(FORGET, {"token": token, "reason": "privacy"}).content.decode()
+    assert "Redis has forgotten" not in asked
+    assert 'type="password"' in asked
+    assert layer().holdings(cast.alisa).things
 
 
 def test_support_forgets_nobody_and_the_attempt_is_on_record(agent: Client, cast: Cast) -> None:

@@ -33,7 +33,8 @@ def address_of(request: HttpRequest) -> str:
     if 0 < proxies <= len(forwarded) and forwarded[-proxies]:
         said = forwarded[-proxies]
     try:
-        return str(ipaddress.ip_address(said.partition("%")[0]))
+        address = ipaddress.ip_address(said.partition("%")[0])
+        return str(getattr(address, "ipv4_mapped", None) or address)
     except ValueError:
         return UNKNOWN
 

@@ -8,13 +8,17 @@
 
 CREATE FUNCTION accounts_keep_a_superuser() RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = pg_catalog, public
+SET search_path = pg_catalog
 AS $$
+DECLARE
+    one_is_left boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('accounts: the last superuser'));
-    IF NOT EXISTS (
-        SELECT 1 FROM accounts_user WHERE is_superuser AND is_active AND password NOT LIKE '!%'
-    ) THEN
+    EXECUTE format(
+        'SELECT EXISTS (SELECT 1 FROM %I.%I WHERE is_superuser AND is_active AND password NOT LIKE ''!%%'')',
+        TG_TABLE_SCHEMA, TG_TABLE_NAME  -- whatever schema it is in
+    ) INTO one_is_left;
+    IF NOT one_is_left THEN
         RAISE EXCEPTION 'the last superuser stays' USING
             ERRCODE = 'restrict_violation',
             HINT = 'Make somebody else a superuser first.';

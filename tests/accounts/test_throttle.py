@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from pomni_admin.accounts import throttle
-from pomni_admin.accounts.address import address_of
+from pomni_admin.accounts.address import address_of, neighbourhood
 from pomni_admin.accounts.models import Attempts
 from tests.accounts.authenticator import code
 from tests.accounts.conftest import SECRET, Configure, MakeUser
@@ -113,6 +113,12 @@ def test_links_that_lead_nowhere_are_throttled(database: Database) -> None:
     assert answers == [404] * 20 + [429]
 
 
+def test_a_subscriber_with_many_ipv6_addresses_is_one() -> None:
+    assert neighbourhood("2001:db8:1:2:3::4") == neighbourhood("2001:db8:1:2:ffff::1") == "2001:db8:1:2::"
+    assert neighbourhood("2001:db8:1:3::4") != neighbourhood("2001:db8:1:2::4")
+    assert neighbourhood("203.0.113.9") == "203.0.113.9"
+
+
 def test_neither_names_nor_addresses_are_kept(make_user: MakeUser) -> None:
     attempt("a password in the wrong box", "wrong", "192.0.2.77")
     assert all(re.fullmatch(r"[0-9a-f]{64}", row.key) for row in Attempts.objects.all())
@@ -129,6 +135,7 @@ def test_neither_names_nor_addresses_are_kept(make_user: MakeUser) -> None:
         (2, "203.0.113.9", "192.0.2.1"),
         (1, "", "192.0.2.1"),
         (1, "rubbish", ""),
+        (1, "::ffff:203.0.113.9", "203.0.113.9"),
     ],
 )
 def test_only_what_our_proxies_have_added_is_believed(

@@ -43,6 +43,7 @@ soak: venv translations
 	$(PY) -m benchmarks.soak
 	$(PY) -m benchmarks.soak_locks
 	$(PY) -m benchmarks.soak_talk
+	$(PY) -m benchmarks.soak_relay
 
 venv: $(INSTALLED)
 

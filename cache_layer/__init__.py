@@ -5,6 +5,7 @@ from cache_layer.catalogue.jobs import JobSnapshot, JobState, WorkerView
 from cache_layer.catalogue.rag import Context, Hit, PersonalQuestion, SharedQuestion
 from cache_layer.catalogue.recent_history import HistoryQuery, Message
 from cache_layer.catalogue.talkbuf import Incoming
+from cache_layer.changes import Change
 from cache_layer.errors import (
     CacheLayerError,
     LockError,
@@ -32,6 +33,7 @@ __all__ = [
     "CacheLayerError",
     "CacheStats",
     "CacheSwitch",
+    "Change",
     "Context",
     "Debounce",
     "Forgotten",

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from cache_layer.errors import SettingsError
@@ -51,6 +52,9 @@ DEBOUNCE_SECONDS: Mapping[str, tuple[float, float, float]] = {
 }
 """Seconds: the least and the most that is allowed, and the default (G7). All of it is less than the buffer's TTL."""
 
+MOST_FILE_BYTES = 65_536
+"""So much is read of a file that `*_FILE` names."""
+
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 PACKAGE_VERSION = "0.1.0"
@@ -60,14 +64,19 @@ PACKAGE_VERSION = "0.1.0"
 class Reader:
     """Reads variables one by one and explains the first that is wrong.
 
-    An empty value counts as not set: that is how most hosting panels express "none".
+    An empty value counts as not set: that is how most hosting panels express "none". `NAME_FILE` names a file
+    that holds the value of `NAME`, as secrets are handed to containers.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
 
     def text(self, name: str, default: str = "") -> str:
-        return self._environ.get(name, "").strip() or default
+        given = self._environ.get(name, "").strip()
+        path = self._environ.get(f"{name}_FILE", "").strip()
+        if given and path:
+            raise SettingsError(f"{name}_FILE", "(set)", f"{name} or {name}_FILE, not both")
+        return given or (_content(f"{name}_FILE", path) if path else "") or default
 
     def integer(self, name: str, default: int, *, least: int, most: int, unit: str = "") -> int:
         allowed = f"a whole number from {least} to {most}{' ' + unit if unit else ''}"
@@ -231,6 +240,19 @@ class Settings:
                 raise SettingsError(
                     why.split()[0], None, f"{SECRETS[why.split()[0]]}; or {_switch_variable(cache)}=off"
                 )
+
+
+def _content(name: str, path: str) -> str:
+    """What is in the file, without the line end that editors and shells put there."""
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(MOST_FILE_BYTES + 1)
+        text = raw.decode().strip()
+    except (OSError, ValueError) as error:
+        raise SettingsError(name, path, f"the path of a file that can be read ({type(error).__name__})") from None
+    if not text or len(raw) > MOST_FILE_BYTES:
+        raise SettingsError(name, path, f"the path of a file with the value in it, at most {MOST_FILE_BYTES} bytes")
+    return text
 
 
 def _cluster(read: Reader) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pomni_admin.settings")
@@ -15,6 +14,11 @@ http = get_asgi_application()
 
 from pomni_admin import cache  # noqa: E402  (needs the app registry that the line above fills)
 from pomni_admin.dashboard.live import routes  # noqa: E402
+from pomni_admin.dashboard.live.origin import SameOrigin  # noqa: E402
+from pomni_admin.limits import bounded  # noqa: E402
+from pomni_admin.logs import last_words  # noqa: E402
+
+last_words.into_the_log()
 
 
 async def lifespan(
@@ -34,8 +38,8 @@ async def lifespan(
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": bounded(http),
         "lifespan": lifespan,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(routes.websocket))),
+        "websocket": SameOrigin(AuthMiddlewareStack(URLRouter(routes.websocket))),
     }
 )

@@ -11,6 +11,8 @@ import hashlib
 import os
 import sys
 import threading
+from dataclasses import replace
+from datetime import timedelta
 
 from django.conf import settings
 from django_redis import get_redis_connection
@@ -50,9 +52,14 @@ def close() -> None:
         made[1].close()
 
 
-def async_layer(role: str) -> CacheLayer:
-    """A new layer for the running event loop; its maker starts and closes it."""
-    return CacheLayer(cache_settings(), role)
+def async_layer(role: str, *, timeout: timedelta | None = None) -> CacheLayer:
+    """A new layer for the running event loop; its maker starts and closes it.
+
+    Args:
+        timeout: of a call of Redis, where that of the settings is not the right one.
+    """
+    configured = cache_settings()
+    return CacheLayer(configured if timeout is None else replace(configured, timeout=timeout), role)
 
 
 def redis_url() -> str:

@@ -15,11 +15,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cache_layer.errors import SettingsError
 from cache_layer.settings import REDIS_SCHEMES, Reader, secret
 from cache_layer.settings import Settings as CacheSettings
+from pomni_admin import logs
 
 MODES = ("demo", "test", "production")
 POSTGRES_SCHEMES = (
@@ -42,6 +43,9 @@ class Environment:
     """Everything below `POMNI_*`, the servers' addresses, and the jobs' limits; durations in seconds.
 
     Attributes:
+        hsts_s: for how long browsers are to insist on TLS (HSTS); on this host's subdomains too, and from a list that
+            browsers bring along, only where somebody says so, because neither can be taken back soon.
+        direct: for libpq, past any pooler, for who listens.
         ordinary_redis_url: for what speaks to one server only; REDIS_URL, unless that is a cluster.
         trusted_proxies: how many stand before the site, each of which adds to X-Forwarded-For whom it heard.
         session_idle_s, session_max_s: a session ends that long after its last request, and after its sign-in.
@@ -51,10 +55,15 @@ class Environment:
 
     mode: str
     debug: bool
+    log_level: str
     secret_key: str = field(repr=False)
     allowed_hosts: tuple[str, ...]
     trusted_origins: tuple[str, ...]
+    hsts_s: int
+    hsts_subdomains: bool
+    hsts_preload: bool
     database: Mapping[str, Any] = field(repr=False)
+    direct: str = field(repr=False)
     cache: CacheSettings
     ordinary_redis_url: str = field(repr=False)
     celery_broker_url: str = field(repr=False)
@@ -125,10 +134,13 @@ def load(environ: Mapping[str, str]) -> Environment:
     return Environment(
         mode=mode,
         debug=read.switch("POMNI_DEBUG", default=False) and not production,
+        log_level=logs.level(read),
         secret_key=secret_key or _default_secret(mode),
         allowed_hosts=_words(read.text("POMNI_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")),
         trusted_origins=_words(read.text("POMNI_TRUSTED_ORIGINS")),
+        **_hsts(read, production=production),
         database=database(read),
+        direct=direct(read),
         cache=cache,
         ordinary_redis_url=read.text("CELERY_BROKER_URL") if cache.cluster else cache.redis_url,
         celery_broker_url=broker(read, cache),
@@ -167,22 +179,9 @@ def database(read: Reader, name: str = "DATABASE_URL") -> Mapping[str, Any]:
     Behind a pooler in transaction mode (Neon's `-pooler` host, pgbouncer) a prepared statement or a server-side cursor
     belongs to a connection that the next statement may not get, so neither is used.
     """
-    url = read.url(name, "", POSTGRES_SCHEMES)
-    if not url:
+    info = _libpq(read, name)
+    if not info:
         return {"ENGINE": "django.db.backends.postgresql", "NAME": "", "HOST": "", "USER": ""}
-    parts = urlsplit(url)
-    query = [
-        ("sslmode" if key == "ssl" else key, value)
-        for key, value in parse_qsl(parts.query, keep_blank_values=True)
-        if key not in NOT_LIBPQ
-    ]
-    plain = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
-    try:
-        info = dict(conninfo_to_dict(plain))
-    except ProgrammingError:
-        raise SettingsError(name, "(not shown)", "postgresql://user:password@host:port/database") from None
-    if not info.get("dbname"):
-        raise SettingsError(name, "(not shown)", "a URL that ends in /database")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": info.pop("dbname"),
@@ -194,6 +193,36 @@ def database(read: Reader, name: str = "DATABASE_URL") -> Mapping[str, Any]:
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": {"connect_timeout": 5, "prepare_threshold": None, **info},
     }
+
+
+def direct(read: Reader) -> str:
+    """Where PostgreSQL can be listened to, for libpq: DATABASE_DIRECT_URL, or else DATABASE_URL; empty without either.
+
+    A pooler in transaction mode takes LISTEN and then gives the connection to another, so that nobody hears anything.
+    """
+    info = _libpq(read, "DATABASE_DIRECT_URL" if read.text("DATABASE_DIRECT_URL") else "DATABASE_URL")
+    return make_conninfo(**info) if info else ""
+
+
+def _libpq(read: Reader, name: str) -> dict[str, Any]:
+    """What libpq makes of a URL, also of one in SQLAlchemy's spelling; empty where there is none."""
+    url = read.url(name, "", POSTGRES_SCHEMES)
+    if not url:
+        return {}
+    parts = urlsplit(url)
+    query = [
+        ("sslmode" if key == "ssl" else key, value)
+        for key, value in parse_qsl(parts.query, keep_blank_values=True)
+        if key not in NOT_LIBPQ
+    ]
+    plain = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
+    try:
+        info: dict[str, Any] = dict(conninfo_to_dict(plain))
+    except ProgrammingError:
+        raise SettingsError(name, "(not shown)", "postgresql://user:password@host:port/database") from None
+    if not info.get("dbname"):
+        raise SettingsError(name, "(not shown)", "a URL that ends in /database")
+    return info
 
 
 def broker(read: Reader, cache: CacheSettings, name: str = "CELERY_BROKER_URL") -> str:
@@ -216,6 +245,18 @@ def broker(read: Reader, cache: CacheSettings, name: str = "CELERY_BROKER_URL") 
         query.setdefault("ssl_cert_reqs", "required")
     path = f"/{options['db']}" if "db" in options else parts.path
     return urlunsplit((parts.scheme, parts.netloc, path, urlencode(query), ""))
+
+
+def _hsts(read: Reader, *, production: bool) -> dict[str, Any]:
+    """A year in production. The list of browsers takes only hosts that include their subdomains and promise a year."""
+    seconds = read.integer("POMNI_HSTS_SECONDS", 31_536_000 if production else 0, least=0, most=63_072_000, unit="s")
+    subdomains = read.switch("POMNI_HSTS_SUBDOMAINS", default=False)
+    preload = read.switch("POMNI_HSTS_PRELOAD", default=False)
+    if preload and not (subdomains and seconds >= 31_536_000):
+        raise SettingsError(
+            "POMNI_HSTS_PRELOAD", "on", "on only with POMNI_HSTS_SUBDOMAINS=on and POMNI_HSTS_SECONDS of a year or more"
+        )
+    return {"hsts_s": seconds, "hsts_subdomains": subdomains, "hsts_preload": preload}
 
 
 def _words(value: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from cache_layer.errors import SettingsError
-from pomni_admin import env
+from pomni_admin import env, limits, logs
 
 try:
     ENV = env.load(os.environ)
@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "pomni_admin.accounts",
     "pomni_admin.audit",
     "pomni_admin.bot",
+    "pomni_admin.relay",
     "pomni_admin.summaries",
     "pomni_admin.dashboard",
 ]
@@ -47,9 +48,11 @@ MIDDLEWARE = [
     "pomni_admin.request_id.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "pomni_admin.protection.Protection",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "pomni_admin.protection.Limits",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -146,14 +149,38 @@ MFA_TOTP_ISSUER = "Pomni Admin"
 MFA_TOTP_TOLERANCE = 1  # steps of 30 s: telephones' clocks differ; each code is taken once all the same
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 
+# A browser takes a cookie of such a name only over TLS, and gives it to no other host: no neighbour can plant one.
+HOST_ONLY = "__Host-" if ENV.is_production else ""
+
 # Sessions live in PostgreSQL, so that sign-in works without Redis (SPEC 1).
 SESSION_ENGINE = "pomni_admin.accounts.session_store"
-SESSION_COOKIE_NAME = "pomni_session"
+SESSION_COOKIE_NAME = f"{HOST_ONLY}pomni_session"
 SESSION_COOKIE_AGE = ENV.session_max_s
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.is_production
-SECURE_SSL_REDIRECT = False  # TLS ends at the host's proxy, which redirects
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = ENV.is_production
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True  # no script of ours reads them
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = (
+    "Lax"  # "Strict" would break links from chats
+)
+CSRF_COOKIE_NAME = f"{HOST_ONLY}csrftoken"
+
+# TLS ends at the host's proxy, which sets the header. What comes without TLS is sent there, but for the probe.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.is_production else None
-SECURE_HSTS_SECONDS = 31_536_000 if ENV.is_production else 0
+SECURE_SSL_REDIRECT = ENV.is_production
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = ENV.hsts_s
+SECURE_HSTS_INCLUDE_SUBDOMAINS = ENV.hsts_subdomains
+SECURE_HSTS_PRELOAD = ENV.hsts_preload
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",
+    "security.W021",
+]  # HSTS for other hosts is for their owner to say, see env.py
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = limits.BODY_BYTES
+DATA_UPLOAD_MAX_NUMBER_FIELDS = limits.FIELDS
+DATA_UPLOAD_MAX_NUMBER_FILES = 0
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]  # nothing touches the disk
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -162,10 +189,17 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF],
         "img-src": [SELF, "data:"],
         "connect-src": [SELF],
+        "font-src": [SELF],
         "object-src": [NONE],
+        "frame-src": [NONE],
+        "child-src": [NONE],
+        "worker-src": [NONE],
+        "manifest-src": [NONE],
+        "media-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
+        "upgrade-insecure-requests": ENV.is_production,
     }
 }
 
@@ -217,17 +251,4 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "pomni_admin.logs.formatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
-        "httpx": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-        "openai": {"level": "WARNING"},
-        "qdrant_client": {"level": "WARNING"},
-        "django.server": {"level": "WARNING"},
-    },
-}
+LOGGING = logs.configuration(ENV.log_level)

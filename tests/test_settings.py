@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from cache_layer.errors import SettingsError
 from cache_layer.settings import Settings
@@ -94,6 +95,8 @@ def test_a_bad_value_is_named_with_what_is_allowed(variable: str, value: str, al
         ("CELERY_BROKER_URL", "amqp://u:topsecret@mq.example"),
         ("DATABASE_URL", "mysql://u:topsecret@db.example/pomni"),
         ("DATABASE_URL", "postgresql://u:topsecret@db.example"),
+        ("DATABASE_DIRECT_URL", "mysql://u:topsecret@db.example/pomni"),
+        ("DATABASE_DIRECT_URL", "postgresql+asyncpg://u:topsecret@db.example"),
         ("DATABASE_URL", "postgresql://u:topsecret@db.example/pomni?no_such_option=1"),
         ("QDRANT_URL", "grpc://topsecret.example"),
         ("OPENROUTER_BASE_URL", "topsecret.example/v1"),
@@ -155,6 +158,22 @@ def test_sqlalchemys_spellings_of_a_database_are_understood(scheme: str) -> None
         "6432",
         "pomni",
     )
+
+
+def test_who_listens_goes_past_the_pooler_and_without_word_of_one_where_everybody_goes() -> None:
+    direct = NEON.replace("-pooler", "").replace("ssl=", "prepared_statement_cache_size=0&ssl=")
+    loaded = env.load({"DATABASE_URL": NEON, "DATABASE_DIRECT_URL": direct})
+    assert conninfo_to_dict(loaded.direct) == {
+        "user": "u",
+        "password": "p@ss",
+        "host": "ep-cool-1.eu-central-1.aws.neon.tech",
+        "dbname": "pomni",
+        "sslmode": "require",
+    }
+    assert "pooler" in loaded.database["HOST"]
+    assert "ep-cool-1-pooler" in env.load({"DATABASE_URL": NEON, "DATABASE_DIRECT_URL": " "}).direct
+    assert "p%40ss" not in repr(loaded)
+    assert "p@ss" not in repr(loaded)
 
 
 def test_neons_pooler_gets_tls_and_neither_prepared_statements_nor_server_side_cursors() -> None:

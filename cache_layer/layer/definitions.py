@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -15,6 +16,7 @@ from cache_layer.catalogue.locks import locks
 from cache_layer.catalogue.rag import Rag
 from cache_layer.catalogue.recent_history import recent_history
 from cache_layer.catalogue.talkbuf import TurnIds, talkbuf
+from cache_layer.changes import Change
 from cache_layer.errors import Unavailable
 from cache_layer.exchange import Exchange
 from cache_layer.holdings import Holdings, Place, measure
@@ -58,6 +60,15 @@ class Forgotten(msgspec.Struct, frozen=True):
 
     reached: bool
     keys: int = 0
+
+
+def _known(tg_id: int | None) -> tuple[int, ...]:
+    return () if tg_id is None else (tg_id,)
+
+
+def _is_done(outcome: Invalidated | int | None) -> bool:
+    """Of a drop, or of `Definitions._forget_text`."""
+    return outcome.reached if isinstance(outcome, Invalidated) else outcome is not None
 
 
 def _pong(reply: object) -> bool:
@@ -110,20 +121,26 @@ class Definitions:
 
     def changed(self, user_id: int, tg_id: int | None) -> Steps[bool]:
         """Drop what is cached of a person's rows in `users` and `subscriptions`; whether Redis has done it."""
-        dropping = self._drop_rows(user_id, tg_id)
+        dropping = self._drop_rows(user_id, _known(tg_id))
         yield from together(dropping)
         return all(begun.value.reached for begun in dropping)
 
+    def apply(self, changes: Sequence[Change]) -> Steps[list[bool]]:
+        """Drop what is cached of all these, in one round trip; for each, whether Redis has done it."""
+        each = [self._dropping(change) for change in changes]
+        yield from together([begun for dropping in each for begun in dropping])
+        return [all(_is_done(begun.value) for begun in dropping) for dropping in each]
+
     def purged(self, user_id: int) -> Steps[bool]:
         """Drop what came from a person's messages and summaries; whether Redis has done it."""
-        dropping = [Begun(self.history.forget(user_id)), Begun(self.rag.personal.invalidate((user_id, "")))]
+        dropping = self._drop_texts(user_id)
         yield from together(dropping)
         return all(begun.value.reached for begun in dropping)
 
     def forget(self, user_id: int, tg_id: int | None) -> Steps[Forgotten]:
         """Forget all text of a person and what is cached of their rows; store none of it for ten minutes (G5)."""
         text = Begun(self._forget_text(user_id))
-        dropping = self._drop_rows(user_id, tg_id)
+        dropping = self._drop_rows(user_id, _known(tg_id))
         yield from together([text, *dropping])
         dropped = text.value
         return Forgotten(
@@ -184,11 +201,22 @@ class Definitions:
         except Unavailable:
             return None
 
-    def _drop_rows(self, user_id: int, tg_id: int | None) -> list[Begun[Invalidated]]:
-        dropping = [Begun(self.access_state.invalidate(user_id))]
-        if tg_id is not None:
-            dropping.append(Begun(self.identity.invalidate(tg_hash(self.settings.hash_secret, tg_id))))
-        return dropping
+    def _dropping(self, change: Change) -> list[Begun[Any]]:
+        """Begun; what each ends in is for `_is_done`."""
+        if change.touches == "texts":
+            return [*self._drop_texts(change.user_id)]
+        rows = self._drop_rows(change.user_id, change.tg_ids)
+        return [*rows] if change.touches == "rows" else [Begun(self._forget_text(change.user_id)), *rows]
+
+    def _drop_texts(self, user_id: int) -> list[Begun[Invalidated]]:
+        return [Begun(self.history.forget(user_id)), Begun(self.rag.personal.invalidate((user_id, "")))]
+
+    def _drop_rows(self, user_id: int, tg_ids: Sequence[int]) -> list[Begun[Invalidated]]:
+        identities = (tg_hash(self.settings.hash_secret, tg_id) for tg_id in tg_ids)
+        return [
+            Begun(self.access_state.invalidate(user_id)),
+            *(Begun(self.identity.invalidate(subject)) for subject in identities),
+        ]
 
     def announce(self, topic: str) -> Steps[None]:
         try:

@@ -1,7 +1,7 @@
 """Sessions of people who are signed in: what one is worth now, which there are, and ending them.
 
-A request is judged by Django's middleware. A WebSocket was judged when it was opened: whoever holds one asks
-`still_valid` every few seconds, which is one query and reads everything anew.
+A request is judged by Django's middleware. A WebSocket was judged when it was opened: `dashboard.live.guard` asks
+`standing` every few seconds, which is one query and reads everything anew.
 """
 
 from __future__ import annotations
@@ -24,30 +24,38 @@ from pomni_admin.accounts.session_store import SessionStore
 STANDING: Final = (Path(__file__).parent / "standing.sql").read_text("utf-8")
 
 
-def standing(session_key: str | None, user_id: int) -> Role | None:
-    """The role that this session may act in now; None when it may not act at all.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a session is worth now.
 
-    It may not when it has ended (signed out, ended by somebody, idle, too old), when its user was deactivated, has
-    changed the password, has lost the role, or lacks the second factor that the role requires.
+    Attributes:
+        is_signed_in: False when it has ended (signed out, ended by somebody, idle, too old), and when its user was
+            deactivated or has changed the password.
+        role: the one that it may act in; None also where the second factor is lacking that the role requires.
     """
+
+    is_signed_in: bool
+    role: Role | None = None
+
+
+NOBODY: Final = Standing(is_signed_in=False)
+
+
+def standing(session_key: str | None, user_id: int) -> Standing:
+    """What the session with this key is worth to this user."""
     if not session_key:
-        return None
+        return NOBODY
     with connection.cursor() as cursor:
         cursor.execute(STANDING, [session_key, user_id])
         row = cursor.fetchone()
     if row is None:
-        return None
+        return NOBODY
     data, password, is_superuser, codenames, has_second_factor = row
     signed = str(SessionStore().decode(data).get(HASH_SESSION_KEY, ""))
     if not constant_time_compare(signed, User(password=password).get_session_auth_hash()):
-        return None
+        return NOBODY
     role = role_of({f"accounts.{codename}" for codename in codenames}, superuser=is_superuser)
-    return None if second_factor.required_of(role) and not has_second_factor else role
-
-
-def still_valid(session_key: str | None, user_id: int, role: Role) -> bool:
-    """Whether what was allowed to this session in this role is allowed still."""
-    return standing(session_key, user_id) is role
+    return Standing(True, None if second_factor.required_of(role) and not has_second_factor else role)
 
 
 @dataclass(frozen=True, slots=True)

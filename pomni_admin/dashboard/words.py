@@ -46,6 +46,18 @@ CIRCUIT: Final[Words] = {
     "open": _("open: Redis is left alone for now"),
     "half-open": _("half-open: trying Redis again"),
 }
+RELAY: Final[Words] = {
+    "running": pgettext_lazy("relay", "running"),
+    "no_postgres": _("running, but not connected to PostgreSQL"),
+    "no_redis": _("connected to PostgreSQL, but not heard of in Redis"),
+    "stopped": _("not running"),
+    "unknown": _("not known"),
+}
+TRIGGER_STATES: Final[Words] = {
+    "missing": pgettext_lazy("trigger", "missing"),
+    "disabled": pgettext_lazy("trigger", "disabled"),
+    "outdated": pgettext_lazy("trigger", "of another release"),
+}
 ACCESS_REASONS: Final[Words] = {
     "subscription": _("subscription"),
     "trial": _("trial"),

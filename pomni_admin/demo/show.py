@@ -16,7 +16,7 @@ import psycopg
 
 from cache_layer.settings import Reader
 from pomni_admin import env
-from pomni_admin.demo.environment import SIGN_INS, Folder, StartRefusedError, environment
+from pomni_admin.demo.environment import SIGN_INS, Folder, StartRefusedError, environment, is_set
 from pomni_admin.demo.servers import Postgres, Server, Valkey, Vectors
 from pomni_admin.demo.supervisor import Service, Stage, Supervisor
 
@@ -47,7 +47,7 @@ class Show:
             "QDRANT_URL": (Vectors, "vectors"),
         }
         for variable, (kind, name) in kinds.items():
-            if not base.get(variable, "").strip():
+            if not is_set(base, variable):
                 server = kind(folder.path / name)
                 self._servers.append(server)
                 urls[variable] = server.url
@@ -127,6 +127,7 @@ class Show:
         return [
             Service("beat", [*CELERY, "beat", "--schedule", schedule, "--loglevel", "INFO"], Stage.CONSUMERS),
             Service("reaper", [PYTHON, "manage.py", "summaries_reaper"], Stage.CONSUMERS),
+            Service("relay", [PYTHON, "manage.py", "relay", "run"], Stage.CONSUMERS),
             Service("bot", [PYTHON, "-m", "pomni_admin.demo.bot"], Stage.CONSUMERS),
         ]
 
@@ -135,9 +136,9 @@ class Show:
         if any(isinstance(server, Valkey) for server in self._servers):
             up = await self.supervisor.ready("valkey", 20)
         else:
-            up = await asyncio.to_thread(_listens, self._environ["REDIS_URL"], 6379)
+            up = await asyncio.to_thread(_listens, Reader(self._environ).text("REDIS_URL"), 6379)
         if not up:
-            say(f"Redis at {_place(self._environ['REDIS_URL'])} is not reachable: starting without it")
+            say(f"Redis at {_place(Reader(self._environ).text('REDIS_URL'))} is not reachable: starting without it")
 
     async def _database(self) -> None:
         """Wait for PostgreSQL, for as long as it takes."""
@@ -151,7 +152,7 @@ class Show:
                 time.monotonic() - self._began > 20 or not any(isinstance(one, Postgres) for one in self._servers)
             ):
                 told = True
-                where = _place(self._environ["DATABASE_URL"])
+                where = _place(Reader(self._environ).text("DATABASE_URL"))
                 say(f"PostgreSQL at {where} is not reachable ({reason}); trying again until it is, or Ctrl-C")
             await asyncio.sleep(1 if told else 0.05)
 
@@ -168,7 +169,7 @@ class Show:
     def _announce(self, *, first_job_done: bool) -> None:
         self.folder.note(self.address)
         passwords = self._secrets.passwords
-        rows = [f"      {name:<9}{passwords[name]}" for name in SIGN_INS]
+        rows = [f"      {name:<11}{passwords[name]}" for name in SIGN_INS]
         lines = [
             "",
             f"  Pomni Admin is running (after {time.monotonic() - self._began:.0f} s). Open",

@@ -11,6 +11,8 @@ import socket
 
 import uvicorn
 
+from pomni_admin.limits import UVICORN
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serve the site on an inherited socket.")
@@ -18,10 +20,14 @@ def main() -> None:
     options = parser.parse_args()
     config = uvicorn.Config(
         "pomni_admin.asgi:application",
-        log_level="warning",
+        access_log=False,
         lifespan="on",
         ws="websockets-sansio",
         timeout_graceful_shutdown=2,
+        h11_max_incomplete_event_size=UVICORN["h11_max_incomplete_event_size"],
+        ws_max_size=UVICORN["ws_max_size"],
+        timeout_keep_alive=UVICORN["timeout_keep_alive"],
+        limit_concurrency=UVICORN["limit_concurrency"],
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=options.fd)])
 

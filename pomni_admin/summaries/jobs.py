@@ -87,7 +87,7 @@ def _start(kind: Kind, period: Period, *, started_by: str, user_id: int | None, 
                 raise AlreadyRunning(running) from None
             if last:  # not because another one ended between the two statements, then
                 raise
-    log.info("job queued", job=str(job.pk), kind=str(kind), day=str(period.start), started_by=started_by)
+    log.info("job queued", job=str(job.pk), kind=str(kind), day=str(period.start))
     transaction.on_commit(lambda: _show_and_wake(job.pk))
     return job
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from pomni_admin.accounts import sessions
 from pomni_admin.accounts.models import Session, User
 from pomni_admin.accounts.roles import Role
+from pomni_admin.accounts.sessions import Standing
 from pomni_admin.audit import acts
 from tests.accounts.conftest import Clock, Configure, MakeUser
 from tests.harness.servers import Database
@@ -91,12 +92,12 @@ def test_most_requests_write_nothing(make_user: MakeUser, clock: Clock) -> None:
 
 
 def test_a_live_page_is_no_activity(make_user: MakeUser, clock: Clock) -> None:
-    """`still_valid`, which an open socket asks every few seconds, prolongs nothing."""
+    """`standing`, which is asked every few seconds for an open socket, prolongs nothing."""
     user = make_user("olga", "viewer")
     client = signed_in("olga")
     for _ in range(5):
         clock.forward(minutes=13)
-        sessions.still_valid(key_of(client), user.pk, Role.VIEWER)
+        sessions.standing(key_of(client), user.pk)
     assert not is_in(client)
 
 
@@ -105,45 +106,41 @@ def test_an_open_socket_learns_whatever_ends_its_session_by_one_query(
 ) -> None:
     user = make_user("olga", "support")
     key = key_of(signed_in("olga"))
-    with CaptureQueriesContext(
-        connection,
-    ) as asked:
-        assert sessions.standing(key, user.pk) is Role.SUPPORT
+    with CaptureQueriesContext(connection) as asked:
+        assert sessions.standing(key, user.pk) == Standing(True, Role.SUPPORT)
     assert len(asked) == 1
-    assert sessions.still_valid(key, user.pk, Role.SUPPORT)
-    assert not sessions.still_valid(key, user.pk + 1, Role.SUPPORT)
-    assert not sessions.still_valid("no such key", user.pk, Role.SUPPORT)
-    assert not sessions.still_valid(None, user.pk, Role.SUPPORT)
+    assert sessions.standing(key, user.pk + 1) == sessions.NOBODY
+    assert sessions.standing("no such key", user.pk) == sessions.NOBODY
+    assert sessions.standing(None, user.pk) == sessions.NOBODY
 
     user.groups.set([Group.objects.get(name="Viewer")])
-    assert sessions.standing(key, user.pk) is Role.VIEWER
-    assert not sessions.still_valid(key, user.pk, Role.SUPPORT), "the role is another"
+    assert sessions.standing(key, user.pk) == Standing(True, Role.VIEWER)
     user.groups.set([Group.objects.get(name="Support")])
 
     configure(require_second_factor=True)
-    assert sessions.standing(key, user.pk) is None, "the second factor is lacking"
+    assert sessions.standing(key, user.pk) == Standing(True), "the second factor is lacking"
     configure(require_second_factor=False)
 
     User.objects.filter(pk=user.pk).update(is_active=False)
-    assert sessions.standing(key, user.pk) is None, "deactivated"
+    assert sessions.standing(key, user.pk) == sessions.NOBODY, "deactivated"
     User.objects.filter(pk=user.pk).update(is_active=True)
-    assert sessions.standing(key, user.pk) is Role.SUPPORT
+    assert sessions.standing(key, user.pk) == Standing(True, Role.SUPPORT)
 
     user.set_password("another password altogether")
     user.save()  # as `manage.py changepassword` does
-    assert sessions.standing(key, user.pk) is None, "the password is another"
+    assert sessions.standing(key, user.pk) == sessions.NOBODY, "the password is another"
 
     again = Client()
     sign_in(again, user)
     key = key_of(again)
-    assert sessions.standing(key, user.pk) is Role.SUPPORT
+    assert sessions.standing(key, user.pk) == Standing(True, Role.SUPPORT)
     database.rows("UPDATE accounts_session SET expire_date = now() - interval '1 second'")
-    assert sessions.standing(key, user.pk) is None, "idle or too old"
+    assert sessions.standing(key, user.pk) == sessions.NOBODY, "idle or too old"
     again = Client()
     sign_in(again, user)
     key = key_of(again)
     again.post(reverse("accounts:sign_out"))
-    assert sessions.standing(key, user.pk) is None, "signed out"
+    assert sessions.standing(key, user.pk) == sessions.NOBODY, "signed out"
 
 
 def test_people_see_their_own_sessions_and_end_them(make_user: MakeUser) -> None:

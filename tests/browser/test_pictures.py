@@ -60,11 +60,11 @@ def test_every_page_fits_and_is_without_errors(
     page.goto(f"{site.url}/account/sign-in")
     picture("sign-in")
     sign_in(page, site, staff.admin)
-    for name in ("jobs", "locks", "audit", "caches"):
+    for name in ("jobs", "locks", "audit", "caches", "health"):
         _visit(page, site, name)
         picture(f"{name}-empty")
     scene = aside(lambda: set_up(os.environ["REDIS_URL"], [cast.alisa, cast.boris, cast.vera]))
-    for name in ("jobs", "caches", "locks", "audit"):
+    for name in ("jobs", "caches", "locks", "audit", "health"):
         _visit(page, site, name)
         picture(name)
     _visit(page, site, "caches")

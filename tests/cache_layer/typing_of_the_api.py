@@ -18,6 +18,7 @@ from cache_layer import (
     CacheLayerError,
     CacheStats,
     CacheSwitch,
+    Change,
     Context,
     Debounce,
     Forgotten,
@@ -76,6 +77,8 @@ async def the_layer(cache: CacheLayer) -> None:
     assert_type(await cache.changed(user_id=42), bool)
     assert_type(await cache.privacy_changed(user_id=42, tg_id=7, level="none"), bool)
     assert_type(await cache.purged(42), bool)
+    assert_type(await cache.apply([Change.of_rows(42, (7,)), Change.of_privacy(42, (7,), "none")]), list[bool])
+    assert_type(await cache.apply([Change.of_texts(42), Change.of_everything(42)]), list[bool])
     assert_type(await cache.forget(42), Forgotten)
     assert_type(await cache.forget(42, tg_id=7), Forgotten)
     assert_type(await cache.holdings(42, tg_id=7), Holdings)
@@ -311,6 +314,7 @@ async def watching(cache: CacheLayer, layer: SyncCacheLayer) -> None:
     assert_type(await cache.stats.read(15, instance="x"), Sequence[MinuteStats])
     assert_type(await cache.stats.instances(), Sequence[Instance])
     assert_type(cache.stats.own(), Mapping[str, CacheStats])
+    cache.stats.relayed([0.004], found=0, failed=0)
     assert_type(await cache.switches.turn("rag", False, by="command", reason="other"), Turned)
     assert_type(await cache.switches.list(), Sequence[CacheSwitch])
     assert_type(cache.switches.is_on("rag"), bool)

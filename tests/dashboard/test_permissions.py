@@ -85,6 +85,7 @@ TABLE = (
     Row("dashboard:find_person_by_handle", "POST", SIGN_IN, 403, 403, 200, 403, act="people.look_up_by_handle"),
     Row("dashboard:forget_person", "GET", SIGN_IN, 403, 403, 302, 403),
     Row("dashboard:forget_person", "POST", SIGN_IN, 403, 403, 200, 403, act="cache.forget_person"),
+    Row("dashboard:health", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:audit", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:people", "GET", SIGN_IN, 403, 403, 403, 403, superuser=200),
     Row("dashboard:invite", "POST", SIGN_IN, 403, 403, 403, 403, (), "accounts.invite", 400),

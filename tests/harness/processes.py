@@ -17,6 +17,7 @@ from typing import Protocol
 import pytest
 
 from pomni_admin.demo.servers import PROJECT, Postgres, Valkey, Vectors, free_port, leashed
+from pomni_admin.limits import uvicorn_arguments
 from tests.harness.servers import Database
 
 
@@ -129,7 +130,7 @@ class Site:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--no-access-log", "--lifespan", "on"]
-        options += ["--timeout-graceful-shutdown", "1"]
+        options += ["--timeout-graceful-shutdown", "1", *uvicorn_arguments()]
         self.process = spawn(["-m", "uvicorn", "pomni_admin.asgi:application", *options], env)
         self._wait_until_it_answers()
 

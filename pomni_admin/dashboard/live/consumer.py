@@ -1,13 +1,14 @@
 """One viewer's WebSocket: checks who it is, then sends states; reads nothing but the request of a snapshot.
 
-Close codes: 4401 nobody is signed in, 4403 not allowed, 4404 no such page. After these a client does not come back.
+Close codes: 4401 nobody is signed in (any more), 4403 not allowed (any more), 4404 no such page. After these a client
+does not come back. 1012: the role has changed; it comes back and gets what the new one sees.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
@@ -15,9 +16,9 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from pomni_admin.accounts.models import User
-from pomni_admin.accounts.sessions import standing
+from pomni_admin.accounts.sessions import Standing, standing
 from pomni_admin.dashboard.live.frames import ASK_FOR_SNAPSHOT, Beat, now_ms
+from pomni_admin.dashboard.live.guard import Holder, guard
 from pomni_admin.dashboard.live.hub import hub
 from pomni_admin.dashboard.live.outbox import Outbox
 from pomni_admin.dashboard.live.stream import Stream
@@ -26,6 +27,7 @@ from pomni_admin.dashboard.registry import LIVE
 
 SIGNED_OUT, FORBIDDEN, NO_SUCH_PAGE = 4401, 4403, 4404
 BROKEN = 1011
+OTHER_ROLE = 1012
 BEAT_S = 15.0
 """A line on which nothing has been sent for this long carries a beat, by which the page knows that it is alive."""
 
@@ -39,6 +41,8 @@ class LivePage(AsyncWebsocketConsumer):
     _stream: Stream | None = None
     _sender: asyncio.Task[None] | None = None
     _outbox: Outbox
+    _permission: str
+    holder: Holder
 
     async def connect(self) -> None:
         # A close code reaches the browser only over a connection that was accepted.
@@ -47,7 +51,12 @@ class LivePage(AsyncWebsocketConsumer):
         if user is None or not user.is_authenticated:
             await self.close(SIGNED_OUT)
             return
-        role = await database_sync_to_async(standing)(self.scope["session"].session_key, cast(User, user).pk)
+        self.holder = (str(self.scope["session"].session_key), user.pk)
+        found = await database_sync_to_async(standing)(*self.holder)
+        if not found.is_signed_in:
+            await self.close(SIGNED_OUT)
+            return
+        role = found.role
         page = LIVE.get(self.scope["url_route"]["kwargs"]["page"])
         subject = str(self.scope["url_route"]["kwargs"].get("subject", ""))
         if role is None or (page is not None and not Audience(role, "").may(page.permission)):
@@ -56,11 +65,29 @@ class LivePage(AsyncWebsocketConsumer):
         if page is None or not page.topics(subject):
             await self.close(NO_SUCH_PAGE)
             return
+        self._permission = page.permission
         self._outbox = Outbox(Audience(role, self._language()))
         self._stream = hub().join(page, subject, self._outbox)
         self._sender = asyncio.create_task(self._send(self._stream, self._outbox))
+        guard().add(self)
+
+    async def judged(self, found: Standing) -> None:
+        """Whether who opened this socket may still watch; if not, nothing more is sent."""
+        if not found.is_signed_in:
+            code = SIGNED_OUT
+        elif found.role is None or not Audience(found.role, "").may(self._permission):
+            code = FORBIDDEN
+        elif found.role is not self._outbox.audience.role:
+            code = OTHER_ROLE
+        else:
+            return
+        guard().remove(self)
+        if self._sender is not None:
+            self._sender.cancel()
+        await self.close(code)
 
     async def disconnect(self, code: int) -> None:
+        guard().remove(self)
         if self._stream is not None:
             hub().leave(self._stream, self._outbox)
         if self._sender is not None:

@@ -156,6 +156,18 @@ def circuit_word(code: str) -> str:
 
 
 @register.filter
+def relay_word(code: str) -> str:
+    """Whether somebody does the relay's work."""
+    return _word(words.RELAY, code)
+
+
+@register.filter
+def trigger_word(code: str) -> str:
+    """What is wrong with a trigger."""
+    return _word(words.TRIGGER_STATES, code)
+
+
+@register.filter
 def off_by_word(code: str) -> str:
     """What keeps a cache from using Redis in a process."""
     return _word(words.OFF_BY, code)

@@ -20,6 +20,7 @@ from typing import Any
 from aiogram import Bot
 
 from cache_layer import SettingsError
+from cache_layer.settings import Reader
 from pomni_admin import logs
 from pomni_admin.demo.bot.handlers import dispatcher
 from pomni_admin.demo.bot.replies import Replier
@@ -28,6 +29,7 @@ from pomni_admin.demo.bot.session import InMemorySession
 from pomni_admin.demo.bot.settings import BotSettings
 from pomni_admin.demo.bot.talking import answer_turns
 from pomni_admin.demo.bot.traffic import Traffic
+from pomni_admin.logs import last_words
 
 log = logging.getLogger("bot")
 
@@ -75,7 +77,7 @@ def _only_its_kind(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) 
 def main() -> None:
     try:
         settings = BotSettings.from_env(os.environ)
-        set_up_logging()
+        set_up_logging(logs.level(Reader(os.environ)))
         # aiogram's classes stay for good. Unfrozen, the collector walks all of them once more at exit, for seconds.
         gc.freeze()
         finished = asyncio.run(serve(settings, os.environ))
@@ -84,13 +86,13 @@ def main() -> None:
     sys.exit(0 if finished else 1)
 
 
-def set_up_logging() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logs.formatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # aiogram has a line for each update, psycopg_pool one for each attempt to connect, with the server's address.
-    logging.getLogger("aiogram").setLevel(logging.ERROR)
-    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+def set_up_logging(least: str) -> None:
+    logs.set_up(least)
+    last_words.into_the_log()
+    if least != "DEBUG":
+        # aiogram has a line for each update, psycopg_pool one for each attempt to connect.
+        logging.getLogger("aiogram").setLevel(logging.ERROR)
+        logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
 
 if __name__ == "__main__":

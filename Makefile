@@ -37,11 +37,13 @@ bench: venv translations $(PEERS)
 	$(PY) -m benchmarks.bot_message
 	$(PY) -m benchmarks.hung
 	$(PY) -m benchmarks.recording
+	$(PY) -m benchmarks.support
 
 soak: venv translations
 	$(PY) -m benchmarks.soak
 	$(PY) -m benchmarks.soak_locks
 	$(PY) -m benchmarks.soak_talk
+	$(PY) -m benchmarks.soak_relay
 
 venv: $(INSTALLED)
 

@@ -5,6 +5,7 @@ from cache_layer.catalogue.jobs import JobSnapshot, JobState, WorkerView
 from cache_layer.catalogue.rag import Context, Hit, PersonalQuestion, SharedQuestion
 from cache_layer.catalogue.recent_history import HistoryQuery, Message
 from cache_layer.catalogue.talkbuf import Incoming
+from cache_layer.changes import Change
 from cache_layer.errors import (
     CacheLayerError,
     LockError,
@@ -16,6 +17,7 @@ from cache_layer.errors import (
     Unavailable,
 )
 from cache_layer.histograms import Histogram
+from cache_layer.holdings import Holding, Holdings
 from cache_layer.instances import Instance, Presence
 from cache_layer.layer import CacheLayer, Forgotten, Ping, Sources, SyncCacheLayer, TurnContext
 from cache_layer.layer.talk_turn import Turn
@@ -31,6 +33,7 @@ __all__ = [
     "CacheLayerError",
     "CacheStats",
     "CacheSwitch",
+    "Change",
     "Context",
     "Debounce",
     "Forgotten",
@@ -40,6 +43,8 @@ __all__ = [
     "HistoryQuery",
     "Hit",
     "Holder",
+    "Holding",
+    "Holdings",
     "Identity",
     "Incoming",
     "Instance",

@@ -30,6 +30,7 @@ Event: TypeAlias = Literal[
     "push",
     "turn",
     "redelivered",
+    "found",
 ]
 """What is counted, for each cache.
 
@@ -38,6 +39,8 @@ not be stored) add up to the reads; `load`, `load_error` are the source's answer
 them; `error` is each failure of Redis, `rejected` each entry that did not open or could not be read.
 Of the talk buffer: `push` and `bypass` are the messages, `turn` and `redelivered` the turns, `fallback` those of them
 that came from the memory of a process because Redis was away.
+Of the relay, which is no cache but is counted as one: `error` each change that Redis did not take at the first try,
+`found` each that no notification had announced.
 """
 
 CHANGED = "changed"
@@ -103,7 +106,7 @@ class Counts(_Tally[str]):
 class Measures(_Tally[tuple[str, str, float, int, int]]):
     """How long Redis and the source took, in the buckets of `histograms`, and how many bytes went there and came back.
 
-    Fields: `cache.redis_us.7` for the number in bucket 7, `cache.redis_us.sum`; the same of `load_us`; and
+    Fields: `cache.redis_us.7` for the number in bucket 7, `cache.redis_us.sum`; the same of `load_us` and `lag_us`; and
     `cache.bytes_read`, `cache.bytes_written`.
     """
 
@@ -126,6 +129,10 @@ class Measures(_Tally[tuple[str, str, float, int, int]]):
         """A load, whatever came of it."""
         if step.cache:
             self._record((step.cache, "load_us", took_s, 0, 0))
+
+    def lag(self, cache: str, took_s: float) -> None:
+        """How long after a change what was cached of it was dropped."""
+        self._record((cache, "lag_us", took_s, 0, 0))
 
     def _add_up(self, items: Iterable[tuple[str, str, float, int, int]]) -> None:
         buckets: dict[tuple[str, str, int], int] = {}

@@ -32,7 +32,7 @@ from cache_layer.breaker import CircuitState
 from cache_layer.histograms import Histogram
 from cache_layer.layer import CacheLayer, SyncCacheLayer
 from cache_layer.settings import CACHES
-from cache_layer.statistics import CacheStats
+from cache_layer.statistics import RELAY, CacheStats
 
 EVENTS: Mapping[str, tuple[str, str]] = {
     "hit": ("reads", "hit"),
@@ -108,6 +108,7 @@ def _families(caches: Mapping[str, CacheStats]) -> list[Metric]:
     )
     redis = HistogramMetricFamily("pomni_cache_redis_seconds", "A round trip to Redis.", labels=["cache"])
     load = HistogramMetricFamily("pomni_cache_load_seconds", "A load from the source.", labels=["cache"])
+    lag = HistogramMetricFamily("pomni_relay_lag_seconds", "From a commit to what it changes being dropped from Redis.")
     for name, stats in caches.items():
         for event in {**dict.fromkeys(EVENTS, 0), **stats.counts}:
             metric, result = EVENTS.get(event, ("other", event))
@@ -116,9 +117,15 @@ def _families(caches: Mapping[str, CacheStats]) -> list[Metric]:
         size.add_metric([name, "written"], stats.bytes_written)
         _add(redis, name, stats.redis, REDIS_DOUBLINGS)
         _add(load, name, stats.load, LOAD_DOUBLINGS)
-    return [*counters.values(), size, redis, load]
+    lags = caches.get(RELAY, CacheStats()).lag
+    lag.add_metric([], _bounds(lags, REDIS_DOUBLINGS), lags.sum_us / 1e6)
+    return [*counters.values(), size, redis, load, lag]
 
 
 def _add(family: HistogramMetricFamily, name: str, histogram: Histogram, doublings: Iterable[int]) -> None:
+    family.add_metric([name], _bounds(histogram, doublings), histogram.sum_us / 1e6)
+
+
+def _bounds(histogram: Histogram, doublings: Iterable[int]) -> list[tuple[str, float]]:
     buckets = [(repr(2**doubling / 1e6), float(histogram.up_to(doubling))) for doubling in doublings]
-    family.add_metric([name], [*buckets, ("+Inf", float(histogram.count))], histogram.sum_us / 1e6)
+    return [*buckets, ("+Inf", float(histogram.count))]

@@ -221,7 +221,7 @@ class Settings:
             off=frozenset(
                 name for name in CACHES if not (read.switch(_switch_variable(name), default=True) and all_on)
             ),
-            hash_secret=_secret(read, "POMNI_HASH_SECRET"),
+            hash_secret=secret(read, "POMNI_HASH_SECRET"),
             encryption_keys=_encryption_keys(read, "CACHE_ENCRYPTION_KEYS"),
             debounce=_debounce(read),
             version=_version(read),
@@ -276,14 +276,19 @@ def _switch_variable(cache: str) -> str:
     return f"REDIS_CACHE_{cache.upper()}"
 
 
-def _secret(read: Reader, name: str) -> bytes:
+def secret(read: Reader, name: str) -> bytes:
+    """A secret that keys hashes; empty where the variable is.
+
+    Raises:
+        SettingsError: it is no base64, or too short.
+    """
     value = read.text(name)
     if not value:
         return b""
-    secret = _from_base64(value)
-    if len(secret) < 32:
-        raise SettingsError(name, "(not shown)", SECRETS[name])
-    return secret
+    found = _from_base64(value)
+    if len(found) < 32:
+        raise SettingsError(name, "(not shown)", SECRETS["POMNI_HASH_SECRET"])
+    return found
 
 
 def _encryption_keys(read: Reader, name: str) -> tuple[tuple[str, bytes], ...]:

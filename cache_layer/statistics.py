@@ -25,6 +25,8 @@ MOST_MINUTES = int(KEPT.total_seconds()) // 60
 MINUTES_IN_A_BATCH = 60
 """A busy minute is some kilobytes, and a round trip has a tenth of a second."""
 TOPIC = "caches"
+RELAY = "relay"
+"""Under this name the relay is counted, which is no cache."""
 
 
 class CacheStats(msgspec.Struct, frozen=True):
@@ -35,6 +37,7 @@ class CacheStats(msgspec.Struct, frozen=True):
         bytes_read, bytes_written: of values, as they went between the processes and Redis.
         redis: how long Redis took, a round trip each.
         load: how long the source took, a load each.
+        lag: how long after a change it was dropped, a change each; under `relay` only.
     """
 
     counts: Mapping[str, int] = {}
@@ -42,6 +45,7 @@ class CacheStats(msgspec.Struct, frozen=True):
     bytes_written: int = 0
     redis: Histogram = Histogram()
     load: Histogram = Histogram()
+    lag: Histogram = Histogram()
 
     def __add__(self, other: CacheStats) -> CacheStats:
         counts = dict(self.counts)
@@ -53,6 +57,7 @@ class CacheStats(msgspec.Struct, frozen=True):
             self.bytes_written + other.bytes_written,
             self.redis + other.redis,
             self.load + other.load,
+            self.lag + other.lag,
         )
 
 
@@ -131,6 +136,7 @@ def _stats(whats: dict[str, int]) -> CacheStats:
         bytes_written=whats.pop("bytes_written", 0),
         redis=_histogram(whats, "redis_us."),
         load=_histogram(whats, "load_us."),
+        lag=_histogram(whats, "lag_us."),
         counts={what: number for what, number in whats.items() if "." not in what},
     )
 

@@ -11,6 +11,8 @@ import hashlib
 import os
 import sys
 import threading
+from dataclasses import replace
+from datetime import timedelta
 
 from django.conf import settings
 from django_redis import get_redis_connection
@@ -33,7 +35,7 @@ def layer() -> SyncCacheLayer:
             configured = cache_settings()
             # django-redis has no client for a cluster; the layer finds its own way to the nodes.
             ordinary = configured.redis_url and not configured.cluster
-            client = get_redis_connection("default") if ordinary else None
+            client = get_redis_connection("redis") if ordinary else None
             fresh = SyncCacheLayer(configured, client, role=_role())
             fresh.start()
             _layer = (os.getpid(), fresh)
@@ -50,9 +52,14 @@ def close() -> None:
         made[1].close()
 
 
-def async_layer(role: str) -> CacheLayer:
-    """A new layer for the running event loop; its maker starts and closes it."""
-    return CacheLayer(cache_settings(), role)
+def async_layer(role: str, *, timeout: timedelta | None = None) -> CacheLayer:
+    """A new layer for the running event loop; its maker starts and closes it.
+
+    Args:
+        timeout: of a call of Redis, where that of the settings is not the right one.
+    """
+    configured = cache_settings()
+    return CacheLayer(configured if timeout is None else replace(configured, timeout=timeout), role)
 
 
 def redis_url() -> str:
@@ -69,8 +76,20 @@ def cache_settings() -> Settings:
 
 def handle_of(user_id: int) -> str:
     """The name under which this person appears on pages and in audit rows (G6)."""
+    return handle(handle_secrets()[0], user_id)
+
+
+def former_handle_of(user_id: int) -> str:
+    """The name that this person had before the secret was changed; empty unless the old one is known."""
+    former = handle_secrets()[1:]
+    return handle(former[0], user_id) if former else ""
+
+
+def handle_secrets() -> tuple[bytes, ...]:
+    """What handles are made with, and after it what they were made with before, where that is known."""
     secret = cache_settings().hash_secret or hashlib.sha256(settings.SECRET_KEY.encode()).digest()
-    return handle(secret, user_id)
+    old: bytes = settings.ENV.hash_secret_old
+    return (secret, old) if old and old != secret else (secret,)
 
 
 def _role() -> str:

@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cache_layer.errors import SettingsError
-from cache_layer.settings import REDIS_SCHEMES, Reader
+from cache_layer.settings import REDIS_SCHEMES, Reader, secret
 from cache_layer.settings import Settings as CacheSettings
 from pomni_admin import logs
 
@@ -45,7 +45,12 @@ class Environment:
     Attributes:
         hsts_s: for how long browsers are to insist on TLS (HSTS); on this host's subdomains too, and from a list that
             browsers bring along, only where somebody says so, because neither can be taken back soon.
+        direct: for libpq, past any pooler, for who listens.
         ordinary_redis_url: for what speaks to one server only; REDIS_URL, unless that is a cluster.
+        trusted_proxies: how many stand before the site, each of which adds to X-Forwarded-For whom it heard.
+        session_idle_s, session_max_s: a session ends that long after its last request, and after its sign-in.
+        hash_secret_old: what POMNI_HASH_SECRET was before, by which handles in old audit rows are still understood.
+        lookups_per_minute: how often an agent may look somebody up.
     """
 
     mode: str
@@ -58,6 +63,7 @@ class Environment:
     hsts_subdomains: bool
     hsts_preload: bool
     database: Mapping[str, Any] = field(repr=False)
+    direct: str = field(repr=False)
     cache: CacheSettings
     ordinary_redis_url: str = field(repr=False)
     celery_broker_url: str = field(repr=False)
@@ -81,6 +87,12 @@ class Environment:
     lease_s: int
     reaper_s: int
     offline_delay_ms: int
+    require_second_factor: bool
+    trusted_proxies: int
+    session_idle_s: int
+    session_max_s: int
+    hash_secret_old: bytes = field(repr=False)
+    lookups_per_minute: int
 
     @property
     def is_production(self) -> bool:
@@ -128,6 +140,7 @@ def load(environ: Mapping[str, str]) -> Environment:
         trusted_origins=_words(read.text("POMNI_TRUSTED_ORIGINS")),
         **_hsts(read, production=production),
         database=database(read),
+        direct=direct(read),
         cache=cache,
         ordinary_redis_url=read.text("CELERY_BROKER_URL") if cache.cluster else cache.redis_url,
         celery_broker_url=broker(read, cache),
@@ -151,6 +164,12 @@ def load(environ: Mapping[str, str]) -> Environment:
         lease_s=read.integer("SUMMARIES_LEASE_SEC", 20, least=2, most=20, unit="seconds"),
         reaper_s=read.integer("SUMMARIES_REAPER_SEC", 5, least=1, most=10, unit="seconds"),
         offline_delay_ms=read.integer("OFFLINE_LLM_DELAY_MS", 0, least=0, most=60000, unit="ms"),
+        require_second_factor=read.switch("POMNI_REQUIRE_SECOND_FACTOR", default=production),
+        trusted_proxies=read.integer("POMNI_TRUSTED_PROXIES", int(production), least=0, most=5, unit="proxies"),
+        session_idle_s=60 * read.integer("POMNI_SESSION_IDLE_MIN", 60, least=5, most=720, unit="minutes"),
+        session_max_s=3600 * read.integer("POMNI_SESSION_MAX_HOURS", 12, least=1, most=72, unit="hours"),
+        hash_secret_old=secret(read, "POMNI_HASH_SECRET_OLD"),
+        lookups_per_minute=read.integer("POMNI_LOOKUPS_PER_MINUTE", 20, least=1, most=1000, unit="look-ups"),
     )
 
 
@@ -160,22 +179,9 @@ def database(read: Reader, name: str = "DATABASE_URL") -> Mapping[str, Any]:
     Behind a pooler in transaction mode (Neon's `-pooler` host, pgbouncer) a prepared statement or a server-side cursor
     belongs to a connection that the next statement may not get, so neither is used.
     """
-    url = read.url(name, "", POSTGRES_SCHEMES)
-    if not url:
+    info = _libpq(read, name)
+    if not info:
         return {"ENGINE": "django.db.backends.postgresql", "NAME": "", "HOST": "", "USER": ""}
-    parts = urlsplit(url)
-    query = [
-        ("sslmode" if key == "ssl" else key, value)
-        for key, value in parse_qsl(parts.query, keep_blank_values=True)
-        if key not in NOT_LIBPQ
-    ]
-    plain = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
-    try:
-        info = dict(conninfo_to_dict(plain))
-    except ProgrammingError:
-        raise SettingsError(name, "(not shown)", "postgresql://user:password@host:port/database") from None
-    if not info.get("dbname"):
-        raise SettingsError(name, "(not shown)", "a URL that ends in /database")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": info.pop("dbname"),
@@ -187,6 +193,36 @@ def database(read: Reader, name: str = "DATABASE_URL") -> Mapping[str, Any]:
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": {"connect_timeout": 5, "prepare_threshold": None, **info},
     }
+
+
+def direct(read: Reader) -> str:
+    """Where PostgreSQL can be listened to, for libpq: DATABASE_DIRECT_URL, or else DATABASE_URL; empty without either.
+
+    A pooler in transaction mode takes LISTEN and then gives the connection to another, so that nobody hears anything.
+    """
+    info = _libpq(read, "DATABASE_DIRECT_URL" if read.text("DATABASE_DIRECT_URL") else "DATABASE_URL")
+    return make_conninfo(**info) if info else ""
+
+
+def _libpq(read: Reader, name: str) -> dict[str, Any]:
+    """What libpq makes of a URL, also of one in SQLAlchemy's spelling; empty where there is none."""
+    url = read.url(name, "", POSTGRES_SCHEMES)
+    if not url:
+        return {}
+    parts = urlsplit(url)
+    query = [
+        ("sslmode" if key == "ssl" else key, value)
+        for key, value in parse_qsl(parts.query, keep_blank_values=True)
+        if key not in NOT_LIBPQ
+    ]
+    plain = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
+    try:
+        info: dict[str, Any] = dict(conninfo_to_dict(plain))
+    except ProgrammingError:
+        raise SettingsError(name, "(not shown)", "postgresql://user:password@host:port/database") from None
+    if not info.get("dbname"):
+        raise SettingsError(name, "(not shown)", "a URL that ends in /database")
+    return info
 
 
 def broker(read: Reader, cache: CacheSettings, name: str = "CELERY_BROKER_URL") -> str:

@@ -26,15 +26,18 @@ CSRF_TRUSTED_ORIGINS = list(ENV.trusted_origins)
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "channels",
     "csp",
     "django_htmx",
     "pomni_admin.accounts",
     "pomni_admin.audit",
     "pomni_admin.bot",
+    "pomni_admin.relay",
     "pomni_admin.summaries",
     "pomni_admin.dashboard",
 ]
@@ -42,6 +45,7 @@ if not ENV.is_production:
     INSTALLED_APPS.append("pomni_admin.demo")
 
 MIDDLEWARE = [
+    "pomni_admin.request_id.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "pomni_admin.protection.Protection",
@@ -53,8 +57,11 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "pomni_admin.accounts.middleware.AccountGate",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "pomni_admin.dashboard.unrecorded.Unrecorded",
 ]
 
 ROOT_URLCONF = "pomni_admin.urls"
@@ -91,7 +98,14 @@ DATABASES = {"default": ENV.database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
+    # What libraries keep, such as codes that were used: in PostgreSQL, so that sign-in works without Redis (SPEC 1).
     "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "django_cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
+    # The pool that `pomni_admin.cache` takes its connections from; nothing else uses it.
+    "redis": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": ENV.ordinary_redis_url or "redis://127.0.0.1:6379/0",
         "OPTIONS": {
@@ -103,7 +117,7 @@ CACHES = {
             "SOCKET_CONNECT_TIMEOUT": ENV.cache.timeout.total_seconds(),
             "SOCKET_TIMEOUT": ENV.cache.timeout.total_seconds(),
         },
-    }
+    },
 }
 
 AUTH_USER_MODEL = "accounts.User"
@@ -117,13 +131,31 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+if ENV.mode == "test":
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one takes a third of a second
+
+# Of django-allauth the sign-in in steps and the second factor; docs/decisions/0019 says why no more of it.
+ACCOUNT_ADAPTER = "pomni_admin.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = False  # accounts.throttle counts
+MFA_ADAPTER = "pomni_admin.accounts.adapters.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "pomni_admin.accounts.forms.CodeForm",
+    "activate_totp": "pomni_admin.accounts.forms.FirstCodeForm",
+}
+MFA_TOTP_ISSUER = "Pomni Admin"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s: telephones' clocks differ; each code is taken once all the same
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+
 # A browser takes a cookie of such a name only over TLS, and gives it to no other host: no neighbour can plant one.
 HOST_ONLY = "__Host-" if ENV.is_production else ""
 
 # Sessions live in PostgreSQL, so that sign-in works without Redis (SPEC 1).
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "pomni_admin.accounts.session_store"
 SESSION_COOKIE_NAME = f"{HOST_ONLY}pomni_session"
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_AGE = ENV.session_max_s
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = ENV.is_production
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True  # no script of ours reads them
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = (

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
-    path("account/", include("pomni_admin.accounts.urls")),
+    path("", include("pomni_admin.accounts.urls")),
+    path("", include("pomni_admin.accounts.allauth_urls")),
     path("", include("pomni_admin.dashboard.urls")),
 ]

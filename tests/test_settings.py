@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from cache_layer.errors import SettingsError
 from cache_layer.settings import Settings
@@ -25,6 +26,14 @@ PRODUCTION = {
     "OPENROUTER_API_KEY": "sk-or-1",
 }
 NEON = "postgresql+asyncpg://u:p%40ss@ep-cool-1-pooler.eu-central-1.aws.neon.tech/pomni?ssl=require"
+
+
+def test_production_requires_a_second_factor_and_believes_one_proxy() -> None:
+    here, there = env.load({"POMNI_ENV": "demo"}), env.load(PRODUCTION)
+    assert (here.require_second_factor, there.require_second_factor) == (False, True)
+    assert (here.trusted_proxies, there.trusted_proxies) == (0, 1)
+    assert (there.session_idle_s, there.session_max_s) == (3600, 12 * 3600)
+    assert not env.load({**PRODUCTION, "POMNI_REQUIRE_SECOND_FACTOR": "off"}).require_second_factor
 
 
 def refused(**variables: str) -> str:
@@ -60,6 +69,10 @@ def refused(**variables: str) -> str:
         ("DAILY_SUMMARIES_BATCH_SIZE", "0", "from 1 to 1000 users"),
         ("DAILY_SUMMARIES_MAX_RUNTIME_SEC", "9", "from 10 to 86400 seconds"),
         ("DAILY_SUMMARIES_AT", "25:00", "hh:mm"),
+        ("POMNI_REQUIRE_SECOND_FACTOR", "yes", "on, off"),
+        ("POMNI_TRUSTED_PROXIES", "6", "from 0 to 5 proxies"),
+        ("POMNI_SESSION_IDLE_MIN", "4", "from 5 to 720 minutes"),
+        ("POMNI_SESSION_MAX_HOURS", "73", "from 1 to 72 hours"),
         ("LLM_TIMEOUT", "never", "from 1 to 600 seconds"),
         ("EMBED_RETRY_MAX", "21", "from 0 to 20"),
         ("EMBED_RETRY_BASE_SEC", "61", "from 0 to 60 seconds"),
@@ -82,6 +95,8 @@ def test_a_bad_value_is_named_with_what_is_allowed(variable: str, value: str, al
         ("CELERY_BROKER_URL", "amqp://u:topsecret@mq.example"),
         ("DATABASE_URL", "mysql://u:topsecret@db.example/pomni"),
         ("DATABASE_URL", "postgresql://u:topsecret@db.example"),
+        ("DATABASE_DIRECT_URL", "mysql://u:topsecret@db.example/pomni"),
+        ("DATABASE_DIRECT_URL", "postgresql+asyncpg://u:topsecret@db.example"),
         ("DATABASE_URL", "postgresql://u:topsecret@db.example/pomni?no_such_option=1"),
         ("QDRANT_URL", "grpc://topsecret.example"),
         ("OPENROUTER_BASE_URL", "topsecret.example/v1"),
@@ -143,6 +158,22 @@ def test_sqlalchemys_spellings_of_a_database_are_understood(scheme: str) -> None
         "6432",
         "pomni",
     )
+
+
+def test_who_listens_goes_past_the_pooler_and_without_word_of_one_where_everybody_goes() -> None:
+    direct = NEON.replace("-pooler", "").replace("ssl=", "prepared_statement_cache_size=0&ssl=")
+    loaded = env.load({"DATABASE_URL": NEON, "DATABASE_DIRECT_URL": direct})
+    assert conninfo_to_dict(loaded.direct) == {
+        "user": "u",
+        "password": "p@ss",
+        "host": "ep-cool-1.eu-central-1.aws.neon.tech",
+        "dbname": "pomni",
+        "sslmode": "require",
+    }
+    assert "pooler" in loaded.database["HOST"]
+    assert "ep-cool-1-pooler" in env.load({"DATABASE_URL": NEON, "DATABASE_DIRECT_URL": " "}).direct
+    assert "p%40ss" not in repr(loaded)
+    assert "p@ss" not in repr(loaded)
 
 
 def test_neons_pooler_gets_tls_and_neither_prepared_statements_nor_server_side_cursors() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 
 from cache_layer.breaker import CircuitState
+from cache_layer.changes import Change
 from cache_layer.exchange import EXCHANGE_EVERY_S
+from cache_layer.holdings import Holdings
 from cache_layer.layer.access_state import AsyncAccessState
 from cache_layer.layer.acquaintances import Acquaintances
 from cache_layer.layer.definitions import Definitions, Forgotten, Ping
@@ -171,6 +173,38 @@ class CacheLayer:
         self._forget_flights(user_id, tg_id)
         return forgotten
 
+    async def holdings(self, user_id: int, tg_id: int | None = None) -> Holdings:
+        """What Redis holds on a person, by kind, size class, age and time left: never its content. Never raises.
+
+        One round trip. It extends nothing and counts as no read.
+
+        Args:
+            tg_id: where it is known, the cached identity is looked at too.
+        """
+        return await self._runner.run(self._definitions.holdings(user_id, tg_id))
+
+    async def apply(self, changes: Sequence[Change]) -> list[bool]:
+        """Many committed changes, of as many people, in one round trip: for the relay. Never raises.
+
+        Again, late, or in another order, they do no harm.
+
+        Returns:
+            For each, whether Redis has dropped what it had; as for `changed`, `purged` and `forget`.
+        """
+        for change in changes:
+            if change.touches != "rows":
+                self._memory.forget(change.user_id)
+            if change.touches == "everything":
+                self.talk.forget_own(change.user_id)
+        done = await self._runner.run(self._definitions.apply(changes))
+        for change in changes:
+            if change.touches != "rows":
+                self._memory.forget(change.user_id)
+                self._runner.forget_flight(self._definitions.history.key(change.user_id))
+            if change.touches != "texts":
+                self._forget_flights(change.user_id, *change.tg_ids)
+        return done
+
     def lock(self, name: str, *, job: str = "", wait: timedelta = timedelta(0), fence: int | None = None) -> AsyncHold:
         """Hold a lock for the length of an `async with`; renewed in the background, given back at its end.
 
@@ -199,11 +233,12 @@ class CacheLayer:
         """Say that something has changed, to whoever shows it. Never raises."""
         await self._runner.run(self._definitions.announce(topic))
 
-    def _forget_flights(self, user_id: int, tg_id: int | None) -> None:
+    def _forget_flights(self, user_id: int, *tg_ids: int | None) -> None:
         """After it was dropped: a read that began before may still be on its way back with the old value."""
         self._runner.forget_flight(self._definitions.access_state.key(user_id))
-        if tg_id is not None:
-            self._runner.forget_flight(self._definitions.identity.key(self._people.subject(tg_id)))
+        for tg_id in tg_ids:
+            if tg_id is not None:
+                self._runner.forget_flight(self._definitions.identity.key(self._people.subject(tg_id)))
 
     async def _exchange(self) -> None:
         await self._runner.run(self._definitions.exchange.once(self.circuit))

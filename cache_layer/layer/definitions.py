@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -15,8 +16,10 @@ from cache_layer.catalogue.locks import locks
 from cache_layer.catalogue.rag import Rag
 from cache_layer.catalogue.recent_history import recent_history
 from cache_layer.catalogue.talkbuf import TurnIds, talkbuf
+from cache_layer.changes import Change
 from cache_layer.errors import Unavailable
 from cache_layer.exchange import Exchange
+from cache_layer.holdings import Holdings, Place, measure
 from cache_layer.keys import Keys
 from cache_layer.metrics import CHANGED
 from cache_layer.person import NOSTORE_FOR
@@ -57,6 +60,15 @@ class Forgotten(msgspec.Struct, frozen=True):
 
     reached: bool
     keys: int = 0
+
+
+def _known(tg_id: int | None) -> tuple[int, ...]:
+    return () if tg_id is None else (tg_id,)
+
+
+def _is_done(outcome: Invalidated | int | None) -> bool:
+    """Of a drop, or of `Definitions._forget_text`."""
+    return outcome.reached if isinstance(outcome, Invalidated) else outcome is not None
 
 
 def _pong(reply: object) -> bool:
@@ -109,26 +121,73 @@ class Definitions:
 
     def changed(self, user_id: int, tg_id: int | None) -> Steps[bool]:
         """Drop what is cached of a person's rows in `users` and `subscriptions`; whether Redis has done it."""
-        dropping = self._drop_rows(user_id, tg_id)
+        dropping = self._drop_rows(user_id, _known(tg_id))
         yield from together(dropping)
         return all(begun.value.reached for begun in dropping)
 
+    def apply(self, changes: Sequence[Change]) -> Steps[list[bool]]:
+        """Drop what is cached of all these, in one round trip; for each, whether Redis has done it."""
+        each = [self._dropping(change) for change in changes]
+        yield from together([begun for dropping in each for begun in dropping])
+        return [all(_is_done(begun.value) for begun in dropping) for dropping in each]
+
     def purged(self, user_id: int) -> Steps[bool]:
         """Drop what came from a person's messages and summaries; whether Redis has done it."""
-        dropping = [Begun(self.history.forget(user_id)), Begun(self.rag.personal.invalidate((user_id, "")))]
+        dropping = self._drop_texts(user_id)
         yield from together(dropping)
         return all(begun.value.reached for begun in dropping)
 
     def forget(self, user_id: int, tg_id: int | None) -> Steps[Forgotten]:
         """Forget all text of a person and what is cached of their rows; store none of it for ten minutes (G5)."""
         text = Begun(self._forget_text(user_id))
-        dropping = self._drop_rows(user_id, tg_id)
+        dropping = self._drop_rows(user_id, _known(tg_id))
         yield from together([text, *dropping])
         dropped = text.value
         return Forgotten(
             reached=dropped is not None and all(begun.value.reached for begun in dropping),
             keys=(dropped or 0) + sum(begun.value.value + begun.value.lease for begun in dropping),
         )
+
+    def holdings(self, user_id: int, tg_id: int | None) -> Steps[Holdings]:
+        """What is held on a person, in one round trip: their own slot, and that of their identity."""
+        peeked = Begun(self.access_state.peek(user_id))
+        measured = [Begun(measure(places)) for places in self._places(user_id, tg_id)]
+        yield from together([peeked, *measured])
+        access, parts = peeked.value, [begun.value for begun in measured]
+        things = [thing for part in parts for thing in part or ()]
+        if access.state == "hit":
+            things = [
+                msgspec.structs.replace(thing, age_s=access.age_s) if thing.kind == "access_state" else thing
+                for thing in things
+            ]
+        return Holdings(
+            reached=None not in parts and access.state != "unreachable", access_state=access, things=tuple(things)
+        )
+
+    def _places(self, user_id: int, tg_id: int | None) -> list[list[Place]]:
+        """Where something may be held on a person, by slot."""
+        ttls = {cache: ttl.total_seconds() for cache, ttl in self.settings.ttls.items()}
+        state = self.access_state.key(user_id)
+        history, history_lease, added = self.history.keys_of(user_id)
+        (retrieved,) = self.rag.personal.keys_of(user_id)
+        waiting, turn, done = self.talkbuf.keys_of(user_id)
+        own = [
+            Place("access_state", state),
+            Place("recent_history", history, lives_s=ttls["recent_history"]),
+            Place("history_added", added),
+            Place("history_purged", f"{history}:purged", lives_s=ttls["recent_history"]),
+            Place("talk_waiting", waiting, "buffer"),
+            Place("talk_in_flight", turn, "buffer"),
+            Place("talk_done", done),
+            Place("retrieval", retrieved, "named", lives_s=ttls["rag"]),
+            Place("nostore", self.keys.of("nostore", user_id), lives_s=NOSTORE_FOR.total_seconds()),
+            Place("loading", f"{state}:lease"),
+            Place("loading", history_lease),
+        ]
+        if tg_id is None or not self.settings.hash_secret:
+            return [own]
+        who = self.identity.key(tg_hash(self.settings.hash_secret, tg_id))
+        return [own, [Place("identity", who, lives_s=ttls["identity"]), Place("loading", f"{who}:lease")]]
 
     def _forget_text(self, user_id: int) -> Steps[int | None]:
         keys = (
@@ -142,11 +201,22 @@ class Definitions:
         except Unavailable:
             return None
 
-    def _drop_rows(self, user_id: int, tg_id: int | None) -> list[Begun[Invalidated]]:
-        dropping = [Begun(self.access_state.invalidate(user_id))]
-        if tg_id is not None:
-            dropping.append(Begun(self.identity.invalidate(tg_hash(self.settings.hash_secret, tg_id))))
-        return dropping
+    def _dropping(self, change: Change) -> list[Begun[Any]]:
+        """Begun; what each ends in is for `_is_done`."""
+        if change.touches == "texts":
+            return [*self._drop_texts(change.user_id)]
+        rows = self._drop_rows(change.user_id, change.tg_ids)
+        return [*rows] if change.touches == "rows" else [Begun(self._forget_text(change.user_id)), *rows]
+
+    def _drop_texts(self, user_id: int) -> list[Begun[Invalidated]]:
+        return [Begun(self.history.forget(user_id)), Begun(self.rag.personal.invalidate((user_id, "")))]
+
+    def _drop_rows(self, user_id: int, tg_ids: Sequence[int]) -> list[Begun[Invalidated]]:
+        identities = (tg_hash(self.settings.hash_secret, tg_id) for tg_id in tg_ids)
+        return [
+            Begun(self.access_state.invalidate(user_id)),
+            *(Begun(self.identity.invalidate(subject)) for subject in identities),
+        ]
 
     def announce(self, topic: str) -> Steps[None]:
         try:

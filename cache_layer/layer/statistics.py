@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cache_layer.exchange import Exchange
 from cache_layer.instances import Instance
 from cache_layer.runners import AsyncRunner, SyncRunner
-from cache_layer.statistics import CacheStats, MinuteStats
+from cache_layer.statistics import RELAY, CacheStats, MinuteStats
 
 
 class AsyncStats:
@@ -37,6 +37,21 @@ class AsyncStats:
             Unavailable: Redis is away.
         """
         return await self._runner.run(self._exchange.instances.read())
+
+    def relayed(self, lags_s: Iterable[float], *, found: int = 0, failed: int = 0) -> None:
+        """Count what the relay has done, under the name `relay`; asks nobody.
+
+        Args:
+            lags_s: for each change that was dropped, how many seconds after its commit.
+            found: how many of them no notification had announced.
+            failed: how many changes Redis did not take, so that they wait.
+        """
+        for lag_s in lags_s:
+            self._exchange.measures.lag(RELAY, lag_s)
+        for _ in range(found):
+            self._exchange.counts.add(RELAY, "found")
+        for _ in range(failed):
+            self._exchange.counts.add(RELAY, "error")
 
     def own(self) -> Mapping[str, CacheStats]:
         """What this layer has recorded since it was made, by cache; asks nobody."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from cache_layer.breaker import CircuitState
 from cache_layer.exchange import EXCHANGE_EVERY_S
+from cache_layer.holdings import Holdings
 from cache_layer.layer.access_state import SyncAccessState
 from cache_layer.layer.definitions import Definitions, Forgotten, Ping
 from cache_layer.layer.history import SyncHistory
@@ -106,6 +107,16 @@ class SyncCacheLayer:
         forgotten = self._runner.run(self._definitions.forget(user_id, tg_id))
         self._runner.forget_flight(self._definitions.access_state.key(user_id))
         return forgotten
+
+    def holdings(self, user_id: int, tg_id: int | None = None) -> Holdings:
+        """What Redis holds on a person, by kind, size class, age and time left: never its content. Never raises.
+
+        One round trip. It extends nothing and counts as no read.
+
+        Args:
+            tg_id: where it is known, the cached identity is looked at too.
+        """
+        return self._runner.run(self._definitions.holdings(user_id, tg_id))
 
     def lock(self, name: str, *, job: str = "", wait: timedelta = timedelta(0), fence: int | None = None) -> SyncHold:
         """Hold a lock for the length of a `with`; renewed in the background, given back at its end.

@@ -20,8 +20,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from cache_layer.runners.exchange import Words
 from cache_layer.runners.routes import Address, Cluster, Routes, Single
 from cache_layer.settings import Settings
+
+AT_ONCE_BYTES = 16 * 1024
+"""What a connection on which nothing is under way takes without waiting: far less than a socket's buffer."""
 
 
 class Connections:
@@ -41,13 +45,51 @@ class Connections:
         self._free: list[AbstractConnection] = []
         self._closed = False
 
+    async def post(self, words: Words) -> AbstractConnection | None:
+        """Send one command if that can be done without waiting; `collect` its reply.
+
+        What bounds the waiting can then be set up while the command is on its way.
+
+        Returns:
+            The connection, which takes one of the slots; None when nothing was sent.
+        """
+        if self.slots.locked():
+            return None
+        connection = await self._take_free()
+        if connection is None:
+            return None
+        packed = _packed(words)
+        if len(packed) > AT_ONCE_BYTES:
+            self._free.append(connection)
+            return None
+        await self.slots.acquire()
+        try:
+            await connection.send_packed_command(packed, check_health=False)
+        except BaseException:
+            self.slots.release()
+            await connection.disconnect(nowait=True)
+            raise
+        return connection
+
+    async def collect(self, connection: AbstractConnection) -> Any:
+        """Read the reply to what was posted, which may be a `ResponseError` raised."""
+        try:
+            return await self._reply(connection)
+        finally:
+            self.slots.release()
+
     async def execute(self, *words: str | bytes | int | float) -> Any:
         """Send one command and read its reply, which may be a `ResponseError` raised."""
         connection = await self._take()
         try:
-            # hiredis packs in C what redis-py's asynchronous connection packs in Python even where hiredis is there.
-            packed = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub means a tuple of one
-            await connection.send_packed_command(packed, check_health=False)
+            await connection.send_packed_command(_packed(words), check_health=False)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return await self._reply(connection)
+
+    async def _reply(self, connection: AbstractConnection) -> Any:
+        try:
             reply = await connection.read_response()
         except ResponseError:
             await self._give_back(connection)
@@ -88,19 +130,30 @@ class Connections:
 
         A new one connects when it sends.
         """
+        connection = await self._take_free()
+        if connection is None:
+            connection = self._pool.make_connection()
+        return connection
+
+    async def _take_free(self) -> AbstractConnection | None:
         while self._free:
             connection = self._free.pop()
             with contextlib.suppress(RedisError, OSError):
                 if connection.is_connected and not await connection.can_read():
                     return connection
             await connection.disconnect(nowait=True)
-        made: AbstractConnection = self._pool.make_connection()
-        return made
+        return None
 
     async def _give_back(self, connection: AbstractConnection) -> None:
         self._free.append(connection)
         if self._closed:
             await self.close()
+
+
+def _packed(words: Words) -> bytes:
+    """hiredis packs in C what redis-py's asynchronous connection packs in Python even where hiredis is there."""
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub means a tuple of one
+    return packed
 
 
 def routes_to(settings: Settings) -> Routes[Connections] | None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, cast
 
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import AskError, NoScriptError, ResponseError
 
 from cache_layer.errors import Unavailable
@@ -20,6 +21,7 @@ from cache_layer.steps import Batch, Call, Command
 
 ON_TIME = 0.95
 """Of the time that a call may be delayed: what is left is for the loop to notice that it is over."""
+ALREADY = contextlib.nullcontext()
 
 
 class AsyncPerformer(Circuit[Connections]):
@@ -76,12 +78,15 @@ class AsyncPerformer(Circuit[Connections]):
             raise Unavailable("circuit open")
         if self._is_owed(step):
             raise Unavailable("owed")
-        sent_at: float | None = None
+        sent_at: float | None = time.monotonic()
         asked = [node]
         try:
-            async with asyncio.timeout(self._timeout_s), node.lines.slots:
-                sent_at = time.monotonic()
-                reply = await self._send(step, asked)
+            # On its way while what bounds the waiting for its answer is set up.
+            posted = None if isinstance(step, Batch) else await node.lines.post(words(step))
+            sent_at = None if posted is None else sent_at
+            async with asyncio.timeout(self._timeout_s), node.lines.slots if posted is None else ALREADY:
+                sent_at = sent_at or time.monotonic()
+                reply = await self._send(step, asked, posted)
         except asyncio.CancelledError:
             self._in_doubt(step)
             raise
@@ -104,10 +109,13 @@ class AsyncPerformer(Circuit[Connections]):
         answers = await asyncio.gather(*(self._perform(one, at=node) for one, node in each), return_exceptions=True)
         return joined(parts, answers)
 
-    async def _send(self, step: Command | Call | Batch, asked: list[Node[Connections]]) -> Any:
+    async def _send(
+        self, step: Command | Call | Batch, asked: list[Node[Connections]], posted: AbstractConnection | None
+    ) -> Any:
         """
         Args:
             asked: a node, for the one that was asked last: where redirections end, and whose fault a failure is.
+            posted: where the step, a single one, has been sent already.
         """
         if isinstance(step, Batch):
             steps = step.steps
@@ -116,8 +124,9 @@ class AsyncPerformer(Circuit[Connections]):
                 replies = await self._ask_again(steps, replies, asked)
             replies = [understood(one, reply) for one, reply in zip(steps, replies, strict=True)]
             return self._replies(steps, replies)
+        lines = asked[0].lines
         try:
-            reply = await asked[0].lines.execute(*words(step))
+            reply = await (lines.execute(*words(step)) if posted is None else lines.collect(posted))
         except (NoScriptError, AskError) as error:
             (reply,) = await self._ask_again((step,), (error,), asked)
             if isinstance(reply, ResponseError):

@@ -19,6 +19,10 @@ INVALIDATE_ACCESS: Final = "accounts.invalidate_access"
 RUN_JOBS: Final = "accounts.run_jobs"
 CANCEL_JOBS: Final = "accounts.cancel_jobs"
 SWITCH_CACHES: Final = "accounts.switch_caches"
+MANAGE_PEOPLE: Final = "accounts.manage_people"
+LOOK_UP_HANDLES: Final = "accounts.look_up_handles"
+FORGET_PEOPLE: Final = "accounts.forget_people"
+EXPORT_AUDIT: Final = "accounts.export_audit"
 
 
 class Role(TextChoices):
@@ -32,13 +36,13 @@ class Role(TextChoices):
 
 _VIEWER = frozenset({VIEW_SITE})
 _SUPPORT = _VIEWER | {LOOK_UP_PEOPLE, INVALIDATE_ACCESS}
-_ADMIN = _SUPPORT | {RUN_JOBS, CANCEL_JOBS, SWITCH_CACHES}
+_ADMIN = _SUPPORT | {RUN_JOBS, CANCEL_JOBS, SWITCH_CACHES, LOOK_UP_HANDLES, FORGET_PEOPLE, EXPORT_AUDIT}
 
 PERMISSIONS: Final[Mapping[Role, frozenset[str]]] = {
     Role.VIEWER: _VIEWER,
     Role.SUPPORT: _SUPPORT,
     Role.ADMIN: _ADMIN,
-    Role.SUPERUSER: _ADMIN,
+    Role.SUPERUSER: _ADMIN | {MANAGE_PEOPLE},
 }
 
 

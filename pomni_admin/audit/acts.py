@@ -18,19 +18,31 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Protocol
 
 from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection
+from structlog.contextvars import get_contextvars
 
 from pomni_admin import cache
+from pomni_admin.audit.entries import Entry, recent
 from pomni_admin.audit.models import AuditRow, Phase
 from pomni_admin.audit.receipts import new_receipt
-from pomni_admin.audit.vocabulary import HANDLE, REASONS, RESULT, SUBJECT, Act, Reason
+from pomni_admin.audit.vocabulary import HANDLE, REASONS, REQUEST_ID, RESULT, SUBJECT, Act, Reason
+
+__all__ = [
+    "Actor",
+    "Entry",
+    "InsideTransaction",
+    "NotInVocabulary",
+    "NotOnRecord",
+    "Recorded",
+    "act",
+    "begin",
+    "recent",
+    "refused",
+]
 
 TOPIC: Final = "audit"
-UNKNOWN: Final = "unknown"
-"""The result of an act whose outcome is not on record: it is under way, or its process died."""
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +52,13 @@ class InsideTransaction(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__("an act cannot begin inside a transaction: leave transaction.atomic first")
+
+
+class NotOnRecord(Error):
+    """The intent could not be written, so the act was not done. What PostgreSQL said is not repeated: it may quote."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(f"an act was not done, since it could not be put on record: {type(error).__name__}")
 
 
 class NotInVocabulary(ValueError):
@@ -76,7 +95,9 @@ class Recorded:
     Attributes:
         act_id: what the two rows have in common.
         receipt: the code to read out.
-        subject: may be set by the body, when it is only known then (the id of the job that was started).
+        subject, handle: may be set by the body, when they are only known then (the job that was started, the person who
+            was found).
+        request_id: of the request in which it happens; empty outside of any.
         result: to be set by the body: `ok`, or a word for what happened instead; `unstated` if it is not.
     """
 
@@ -85,6 +106,8 @@ class Recorded:
         self.receipt = new_receipt()
         self.actor, self.act, self.handle, self.subject, self.reason = actor, act, handle, subject, reason
         self.result = "unstated"
+        said = str(get_contextvars().get("request_id", ""))
+        self.request_id = said if re.fullmatch(REQUEST_ID, said) else ""
 
     def row(self, phase: Phase) -> AuditRow:
         return AuditRow(
@@ -98,7 +121,39 @@ class Recorded:
             reason=self.reason,
             result=self.result if phase is Phase.OUTCOME else "",
             receipt=self.receipt,
+            request_id=self.request_id,
         )
+
+    def finish(self) -> None:
+        """Write the outcome, and announce it. Never raises for want of a database: what was done is done."""
+        # A result, subject or handle of a wrong shape is a fault of the caller: it is not let into the row.
+        if not re.fullmatch(RESULT, self.result):
+            self.result = "unstated"
+        if self.subject and not re.fullmatch(SUBJECT, self.subject):
+            self.subject = ""
+        if self.handle and not re.fullmatch(HANDLE, self.handle):
+            self.handle = ""
+        try:
+            _write_outcome(self)
+        except Error as error:
+            # Without the traceback: PostgreSQL's message may quote the row.
+            log.error(
+                "the outcome of an act is not on record", extra={"receipt": self.receipt, "error": type(error).__name__}
+            )
+        cache.layer().announce(TOPIC)
+
+
+def begin(
+    *, actor: Actor | SignedIn, act: Act | str, handle: str = "", subject: str = "", reason: Reason | str = ""
+) -> Recorded:
+    """Commit an intent, for an act that goes on after this call returns; whoever does it calls `finish` at the end.
+
+    Raises:
+        InsideTransaction, NotInVocabulary, NotOnRecord: as for `act`.
+    """
+    a = _begin(actor, act, handle, subject, reason)
+    _write(a.row(Phase.INTENT))
+    return a
 
 
 @contextmanager
@@ -114,17 +169,16 @@ def act(
     Raises:
         InsideTransaction: see above.
         NotInVocabulary: the act, reason, handle or subject may not stand in a row.
-        django.db.Error: the intent could not be written; the body has not run.
+        NotOnRecord: the intent could not be written; the body has not run.
     """
-    a = _begin(actor, act, handle, subject, reason)
-    a.row(Phase.INTENT).save(force_insert=True)
+    a = begin(actor=actor, act=act, handle=handle, subject=subject, reason=reason)
     try:
         yield a
     except BaseException as error:
         a.result = f"error:{type(error).__name__}"
-        _finish(a)
+        a.finish()
         raise
-    _finish(a)
+    a.finish()
 
 
 def refused(
@@ -133,61 +187,13 @@ def refused(
     """Record an attempt that was not allowed, and return its receipt.
 
     Raises:
-        InsideTransaction, NotInVocabulary, django.db.Error: as for `act`.
+        InsideTransaction, NotInVocabulary, NotOnRecord: as for `act`.
     """
     a = _begin(actor, act, handle, subject, reason)
     a.result = "refused"
-    AuditRow.objects.bulk_create([a.row(Phase.INTENT), a.row(Phase.OUTCOME)])
+    _write(a.row(Phase.INTENT), a.row(Phase.OUTCOME))
     cache.layer().announce(TOPIC)
     return a.receipt
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An act as the Audit page shows it; `id` is the cursor for the page after."""
-
-    id: int
-    act_id: uuid.UUID
-    at: datetime
-    finished_at: datetime | None
-    actor: str
-    role: str
-    act: str
-    handle: str
-    subject: str
-    reason: str
-    result: str
-    receipt: str
-
-
-def recent(limit: int, before_id: int | None = None) -> list[Entry]:
-    """The newest acts first, those before the entry `before_id` only: two queries, however many there are."""
-    rows = AuditRow.objects.filter(phase=Phase.INTENT).order_by("-id")
-    if before_id is not None:
-        rows = rows.filter(id__lt=before_id)
-    intents = list(rows[:limit])
-    outcomes = {
-        row.act_id: row
-        for row in AuditRow.objects.filter(phase=Phase.OUTCOME, act_id__in=[intent.act_id for intent in intents])
-    }
-    return [_entry(intent, outcomes.get(intent.act_id)) for intent in intents]
-
-
-def _entry(intent: AuditRow, outcome: AuditRow | None) -> Entry:
-    return Entry(
-        id=intent.pk,
-        act_id=intent.act_id,
-        at=intent.at,
-        finished_at=outcome.at if outcome else None,
-        actor=intent.actor,
-        role=intent.role,
-        act=intent.act,
-        handle=intent.handle,
-        subject=outcome.subject if outcome else intent.subject,
-        reason=intent.reason,
-        result=outcome.result if outcome else UNKNOWN,
-        receipt=intent.receipt,
-    )
 
 
 def _begin(actor: Actor | SignedIn, act: Act | str, handle: str, subject: str, reason: Reason | str) -> Recorded:
@@ -205,18 +211,14 @@ def _begin(actor: Actor | SignedIn, act: Act | str, handle: str, subject: str, r
     return Recorded(Actor.of(actor), known, handle, subject, str(reason))
 
 
-def _finish(a: Recorded) -> None:
-    """Write the outcome. A result or subject of a wrong shape is a fault of the caller: it is not let into the row."""
-    if not re.fullmatch(RESULT, a.result):
-        a.result = "unstated"
-    if a.subject and not re.fullmatch(SUBJECT, a.subject):
-        a.subject = ""
+def _write(*rows: AuditRow) -> None:
     try:
-        _write_outcome(a)
+        if len(rows) == 1:
+            rows[0].save(force_insert=True)  # one statement; `bulk_create` would put a transaction around it
+        else:
+            AuditRow.objects.bulk_create(rows)
     except Error as error:
-        # Without the traceback: PostgreSQL's message may quote the row.
-        log.error("the outcome of an act is not on record", extra={"receipt": a.receipt, "error": type(error).__name__})
-    cache.layer().announce(TOPIC)
+        raise NotOnRecord(error) from None
 
 
 def _write_outcome(a: Recorded) -> None:

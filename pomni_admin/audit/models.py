@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from pomni_admin.audit.vocabulary import HANDLE, RESULT, SUBJECT
+from pomni_admin.audit.vocabulary import HANDLE, REQUEST_ID, RESULT, SUBJECT
 
 
 class Phase(models.TextChoices):
@@ -13,6 +13,9 @@ class Phase(models.TextChoices):
 
     INTENT = "intent"
     OUTCOME = "outcome"
+
+
+INTENT = models.Q(phase=Phase.INTENT)
 
 
 class AuditRow(models.Model):
@@ -29,14 +32,32 @@ class AuditRow(models.Model):
     reason = models.CharField(max_length=32, blank=True)
     result = models.CharField(max_length=128, blank=True)
     receipt = models.CharField(max_length=16)
+    request_id = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     class Meta:
+        indexes = [
+            models.Index(fields=["at", "id"], condition=INTENT, name="audit_by_time"),
+            models.Index(fields=["actor", "at", "id"], condition=INTENT, name="audit_by_actor"),
+            models.Index(fields=["act", "at", "id"], condition=INTENT, name="audit_by_act"),
+            models.Index(fields=["receipt"], condition=INTENT, name="audit_by_receipt"),
+            models.Index(fields=["handle", "act_id"], condition=~models.Q(handle=""), name="audit_by_handle"),
+            models.Index(
+                # The class of operators lets `result LIKE 'error:%'` use it, whatever the database's collation.
+                fields=["result", "act_id"],
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
+                condition=models.Q(phase=Phase.OUTCOME),
+                name="audit_by_result",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["act_id", "phase"], name="audit_one_row_a_phase"),
             models.CheckConstraint(condition=models.Q(phase__in=Phase.values), name="audit_phase_known"),
             models.CheckConstraint(condition=models.Q(handle__regex=f"^({HANDLE})?$"), name="audit_handle_shape"),
             models.CheckConstraint(condition=models.Q(subject__regex=f"^({SUBJECT})?$"), name="audit_subject_shape"),
             models.CheckConstraint(condition=models.Q(reason__regex="^[a-z_]*$"), name="audit_reason_shape"),
+            models.CheckConstraint(
+                condition=models.Q(request_id__regex=f"^({REQUEST_ID})?$"), name="audit_request_id_shape"
+            ),
             models.CheckConstraint(
                 condition=models.Q(phase=Phase.INTENT, result="")
                 | models.Q(phase=Phase.OUTCOME, result__regex=f"^({RESULT})$"),

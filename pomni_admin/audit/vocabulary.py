@@ -1,7 +1,8 @@
 """The words that an audit row may use. All of them are fixed, so that no personal data can get into a row (G6).
 
 A row has no free text: an act and its reason come from the tables below, a person appears as a handle, a subject is the
-id of a job or the name of a lock. The database checks the same shapes once more.
+id of a job, the name of a lock, or the number of one of the staff's accounts. The database checks the same shapes once
+more.
 """
 
 from __future__ import annotations
@@ -30,6 +31,15 @@ class Reason(TextChoices):
     INCIDENT = "incident", _("Redis is in trouble")
     MAINTENANCE = "maintenance", _("Work on Redis")
     REPAIRED = "repaired", _("It has been put right")
+    NEW_COLLEAGUE = "new_colleague", _("Is new here")
+    NEW_DUTIES = "new_duties", _("Has other duties now")
+    HAS_LEFT = "has_left", _("Has left")
+    CAME_BACK = "came_back", _("Has come back")
+    SUSPICION = "suspicion", _("Somebody else may have the account")
+    FORGOT_PASSWORD = "forgot_password", _("Has forgotten the password")
+    LOST_DEVICE = "lost_device", _("Has lost the device with the codes")
+    PERSON_ASKED = "person_asked", _("The person asked for it")
+    PRIVACY = "privacy", _("Something may be kept that must not be")
     OTHER = "other", _("Another reason")
 
 
@@ -37,15 +47,35 @@ class Act(TextChoices):
     """What somebody did."""
 
     LOOK_UP = "people.look_up", _("Looked a person up")
+    LOOK_UP_BY_HANDLE = "people.look_up_by_handle", _("Looked a person up by handle")
     INVALIDATE_ACCESS = "cache.access_state.invalidate", _("Invalidated cached access")
+    FORGET_PERSON = "cache.forget_person", _("Had Redis forget a person")
+    EXPORT_AUDIT = "audit.export", _("Exported the audit")
     RUN_SUMMARIES = "summaries.run", _("Started summaries")
     CANCEL_SUMMARIES = "summaries.cancel", _("Cancelled summaries")
     SWITCH_CACHE_OFF = "cache.switch_off", _("Switched a cache off")
     SWITCH_CACHE_ON = "cache.switch_on", _("Switched a cache on")
+    CREATE_SUPERUSER = "accounts.create_superuser", _("Created a superuser")
+    INVITE = "accounts.invite", _("Invited somebody")
+    REVOKE_INVITATION = "accounts.revoke_invitation", _("Revoked an invitation")
+    ACCEPT_INVITATION = "accounts.accept_invitation", _("Accepted an invitation")
+    CHANGE_ROLE = "accounts.change_role", _("Changed a role")
+    DEACTIVATE = "accounts.deactivate", _("Deactivated an account")
+    REACTIVATE = "accounts.reactivate", _("Activated an account again")
+    OFFER_PASSWORD = "accounts.offer_password", _("Made a link for a new password")
+    OFFER_SECOND_FACTOR = "accounts.offer_second_factor", _("Made a link for a new second factor")
+    RESET_PASSWORD = "accounts.reset_password", _("Set a password by a link")
+    RESET_SECOND_FACTOR = "accounts.reset_second_factor", _("Gave up a second factor by a link")
+    CHANGE_PASSWORD = "accounts.change_password", _("Changed the own password")
+    SET_UP_SECOND_FACTOR = "accounts.set_up_second_factor", _("Set up a second factor")
+    REMOVE_SECOND_FACTOR = "accounts.remove_second_factor", _("Removed a second factor")
+    MAKE_RECOVERY_CODES = "accounts.make_recovery_codes", _("Made new recovery codes")
+    END_SESSIONS = "accounts.end_sessions", _("Ended own sessions")
 
 
 REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
     Act.LOOK_UP: (Reason.PAID_STILL_LOCKED_OUT, Reason.REFUNDED, Reason.OTHER),
+    Act.LOOK_UP_BY_HANDLE: (Reason.OTHER,),
     Act.INVALIDATE_ACCESS: (
         Reason.PAID_STILL_LOCKED_OUT,
         Reason.REFUNDED,
@@ -54,13 +84,36 @@ REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
         Reason.STATES_DIFFER,
         Reason.OTHER,
     ),
+    Act.FORGET_PERSON: (Reason.PERSON_ASKED, Reason.PRIVACY, Reason.WRONG_DATA, Reason.OTHER),
+    Act.EXPORT_AUDIT: (Reason.OTHER,),
     Act.RUN_SUMMARIES: (Reason.MISSED_RUN, Reason.RUN_AGAIN, Reason.SCHEDULE, Reason.OTHER),
     Act.CANCEL_SUMMARIES: (Reason.STUCK, Reason.WRONG_PERIOD, Reason.OTHER),
     Act.SWITCH_CACHE_OFF: (Reason.WRONG_DATA, Reason.INCIDENT, Reason.MAINTENANCE, Reason.OTHER),
     Act.SWITCH_CACHE_ON: (Reason.REPAIRED, Reason.OTHER),
+    Act.CREATE_SUPERUSER: (),
+    Act.INVITE: (Reason.NEW_COLLEAGUE, Reason.CAME_BACK, Reason.OTHER),
+    Act.REVOKE_INVITATION: (),
+    Act.ACCEPT_INVITATION: (),
+    Act.CHANGE_ROLE: (Reason.NEW_DUTIES, Reason.OTHER),
+    Act.DEACTIVATE: (Reason.HAS_LEFT, Reason.SUSPICION, Reason.OTHER),
+    Act.REACTIVATE: (Reason.CAME_BACK, Reason.OTHER),
+    Act.OFFER_PASSWORD: (Reason.FORGOT_PASSWORD, Reason.SUSPICION, Reason.OTHER),
+    Act.OFFER_SECOND_FACTOR: (Reason.LOST_DEVICE, Reason.SUSPICION, Reason.OTHER),
+    Act.RESET_PASSWORD: (),
+    Act.RESET_SECOND_FACTOR: (),
+    Act.CHANGE_PASSWORD: (),
+    Act.SET_UP_SECOND_FACTOR: (),
+    Act.REMOVE_SECOND_FACTOR: (),
+    Act.MAKE_RECOVERY_CODES: (),
+    Act.END_SESSIONS: (),
 }
 """The reasons that may be given for each act, in the order in which a form offers them."""
 
 HANDLE: Final = r"U-[0-9A-HJKMNP-TV-Z]{10}"
-SUBJECT: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z][a-z_]{0,62}"
+ACCOUNT: Final = r"account:[1-9][0-9]{0,8}(:(viewer|support|admin|superuser))?"
+"""One of the staff, by the account's number, and the role that it is about. Too short for a Telegram id of today."""
+SUBJECT: Final = rf"[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|[a-z][a-z_]{{0,62}}|{ACCOUNT}"
+RECEIPT: Final = r"R-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}"
+REQUEST_ID: Final = r"[0-9a-f][0-9a-f-]{15,63}"
+"""Hexadecimal, so that no name and no id of Telegram's passes for one."""
 RESULT: Final = r"[a-z][a-z_]{0,31}(:[A-Za-z_][A-Za-z0-9_]{0,79})?"

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+from django.db.models import F, QuerySet, Value
 
 from pomni_admin.bot.models import BotUser, Payment
 
-Kind = Literal["tg_id", "user_id", "payment_id"]
+Kind = Literal["tg_id", "user_id", "payment_id", "handle"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""What a person can be found by; by a handle in `handles`."""
 
 NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 BIGINT_MAX = 2**63 - 1
@@ -21,38 +24,52 @@ PAYMENT_ID_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Ambiguous:
-    """The text names one person as one kind and another person as another: the agent has to say which was meant."""
+class Found:
+    """One person whom the text names.
 
+    Attributes:
+        kinds: as what it names them; several where a number is somebody's Telegram id and user id at once.
+    """
+
+    user_id: int
+    tg_id: int
     kinds: tuple[Kind, ...]
 
 
-def find(kind: Kind, text: str) -> int | None:
-    """The internal id of the person whom `text` names as a `kind`, or None.
+def find(text: str) -> tuple[Found, ...]:
+    """Everybody whom `text` names, in the order of `KINDS`: one statement.
+
+    Two or three where a number is one person's Telegram id and another's user id: the agent has to say which was meant.
 
     Any text is allowed, of any length: letters where a number belongs, or a number that no bigint holds, name nobody.
     """
     text = text.strip()
-    if kind == "payment_id":
-        return _by_payment(text)
+    asked: list[QuerySet[Any, Any]] = []
     number = _number(text)
-    if number is None:
-        return None
-    lookup = {"tg_id": number} if kind == "tg_id" else {"id": number}
-    return BotUser.objects.filter(**lookup).values_list("id", flat=True).first()
+    if number is not None:
+        asked += [
+            _as("tg_id", BotUser.objects.filter(tg_id=number), "id", "tg_id"),
+            _as("user_id", BotUser.objects.filter(id=number), "id", "tg_id"),
+        ]
+    # Not printable: NUL and lone surrogates among others, which PostgreSQL cannot be sent.
+    if text and len(text) <= PAYMENT_ID_MAX and text.isprintable():
+        asked.append(_as("payment_id", Payment.objects.filter(provider_payment_id=text), "user_id", "user__tg_id"))
+    if not asked:
+        return ()
+    rows: list[tuple[Kind, int, int]] = list(asked[0].union(*asked[1:], all=True) if asked[1:] else asked[0])
+    kinds: dict[tuple[int, int], list[Kind]] = {}
+    for kind, user_id, tg_id in sorted(rows, key=lambda row: KINDS.index(row[0])):
+        kinds.setdefault((user_id, tg_id), []).append(kind)
+    return tuple(Found(user_id, tg_id, tuple(as_)) for (user_id, tg_id), as_ in kinds.items())
 
 
-def find_any(text: str) -> int | Ambiguous | None:
-    """Find a person when the kind is not known: as every kind in turn.
+def tg_id_of(user_id: int) -> int | None:
+    """The Telegram id of somebody whom a form's token names; None when they are in the database no longer."""
+    return BotUser.objects.filter(id=user_id).values_list("tg_id", flat=True).first()
 
-    Returns:
-        The id, if all kinds that match mean the same person; `Ambiguous`, if they mean different people (a number can
-        be one person's Telegram id and another's user id); None, if nobody is meant.
-    """
-    found = {kind: user_id for kind in KINDS if (user_id := find(kind, text)) is not None}
-    if len(set(found.values())) > 1:
-        return Ambiguous(tuple(found))
-    return next(iter(found.values()), None)
+
+def _as(kind: Kind, people: QuerySet[Any, Any], user_id: str, tg_id: str) -> QuerySet[Any, Any]:
+    return people.order_by().values_list(Value(kind), F(user_id), F(tg_id))
 
 
 def _number(text: str) -> int | None:
@@ -60,10 +77,3 @@ def _number(text: str) -> int | None:
         return None
     number = int(text)
     return number if number <= BIGINT_MAX else None
-
-
-def _by_payment(text: str) -> int | None:
-    # Not printable: NUL and lone surrogates among others, which PostgreSQL cannot be sent.
-    if not text or len(text) > PAYMENT_ID_MAX or not text.isprintable():
-        return None
-    return Payment.objects.filter(provider_payment_id=text).values_list("user_id", flat=True).first()

@@ -11,15 +11,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
+from pomni_admin.accounts import confirm
 from pomni_admin.audit import acts
 
 View: TypeAlias = Callable[..., HttpResponseBase]
 
 
-def requires(permission: str, *, act: str = "") -> Callable[[View], View]:
+def requires(permission: str, *, act: str = "", fresh: bool = False) -> Callable[[View], View]:
     """Let through only signed-in users with `permission`; others go to sign-in, or get 403.
 
-    With `act` the view changes something: an attempt without the permission is put on record (G11).
+    With `act` the view changes something: an attempt without the permission is put on record (G11). With `fresh` it is
+    sensitive: who has not proved lately who they are is asked first, and the view is called once they have.
     """
 
     def decorate(view: View) -> View:
@@ -33,6 +35,8 @@ def requires(permission: str, *, act: str = "") -> Callable[[View], View]:
                 if act and request.method == "POST":
                     acts.refused(user, act)
                 raise PermissionDenied
+            if fresh and (instead := confirm.interrupt(request)) is not None:
+                return instead
             return view(request, *args, **kwargs)
 
         return guarded

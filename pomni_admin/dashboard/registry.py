@@ -8,10 +8,12 @@ from typing import Any, Final
 from pomni_admin.dashboard.page import Page
 from pomni_admin.dashboard.pages.audit import AUDIT
 from pomni_admin.dashboard.pages.caches import CACHES
+from pomni_admin.dashboard.pages.health import HEALTH
 from pomni_admin.dashboard.pages.job import JOB
 from pomni_admin.dashboard.pages.jobs import JOBS
 from pomni_admin.dashboard.pages.locks import LOCKS
+from pomni_admin.dashboard.pages.people import PEOPLE
 from pomni_admin.dashboard.pages.users import USERS
 
-PAGES: Final[tuple[Page[Any], ...]] = (JOBS, JOB, CACHES, LOCKS, USERS, AUDIT)
-LIVE: Final[Mapping[str, Page[Any]]] = {page.name: page for page in PAGES if page is not USERS}
+PAGES: Final[tuple[Page[Any], ...]] = (JOBS, JOB, CACHES, LOCKS, USERS, HEALTH, AUDIT, PEOPLE)
+LIVE: Final[Mapping[str, Page[Any]]] = {page.name: page for page in PAGES if page not in {USERS, PEOPLE}}

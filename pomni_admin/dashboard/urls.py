@@ -4,7 +4,7 @@ from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from pomni_admin.dashboard import theme
-from pomni_admin.dashboard.pages import audit, caches, healthz, job, jobs, locks, users
+from pomni_admin.dashboard.pages import audit, caches, health, healthz, job, jobs, locks, people, users
 
 app_name = "dashboard"
 urlpatterns = [
@@ -15,7 +15,9 @@ urlpatterns = [
     *caches.urlpatterns,
     *locks.urlpatterns,
     *users.urlpatterns,
+    *health.urlpatterns,
     *audit.urlpatterns,
+    *people.urlpatterns,
     *healthz.urlpatterns,
     # An address typed with a slash at its end; relative, and of one plain word, so that it cannot lead elsewhere.
     re_path(

@@ -46,6 +46,18 @@ CIRCUIT: Final[Words] = {
     "open": _("open: Redis is left alone for now"),
     "half-open": _("half-open: trying Redis again"),
 }
+RELAY: Final[Words] = {
+    "running": pgettext_lazy("relay", "running"),
+    "no_postgres": _("running, but not connected to PostgreSQL"),
+    "no_redis": _("connected to PostgreSQL, but not heard of in Redis"),
+    "stopped": _("not running"),
+    "unknown": _("not known"),
+}
+TRIGGER_STATES: Final[Words] = {
+    "missing": pgettext_lazy("trigger", "missing"),
+    "disabled": pgettext_lazy("trigger", "disabled"),
+    "outdated": pgettext_lazy("trigger", "of another release"),
+}
 ACCESS_REASONS: Final[Words] = {
     "subscription": _("subscription"),
     "trial": _("trial"),
@@ -58,6 +70,49 @@ VERDICTS: Final[Words] = {
     "off": _("cache is off: the bot reads PostgreSQL"),
     "unreachable": _("Redis is unreachable: the bot reads PostgreSQL"),
 }
+FINDINGS: Final[Words] = {
+    "let_in": _("Has access, and the bot lets them in."),
+    "let_in_next": _("Has access. The bot reads that from PostgreSQL at their next message."),
+    "locked_out": _("Has access, but the bot still believes the opposite. Press the button."),
+    "still_in": _("Has no access any more; the bot has not noticed yet."),
+    "paid_no_access": _(
+        "Has no access, though a payment has succeeded: the subscription was not activated. The button cannot mend"
+        " that; pass the handle on to an admin."
+    ),
+    "payment_pending": _("Has no access: the last payment has not come through yet."),
+    "no_access": _("Has no access, and no payment has succeeded in the last 24 hours."),
+    "unknown": _("Is in the database no longer: the person has been deleted."),
+}
+"""What an agent can tell the person on the line."""
+DROPPED: Final[Words] = {
+    "access": _("the cached entry"),
+    "identity": _("the cached identity"),
+    "load": _("a load under way"),
+}
+"""What refreshing somebody's access may find to drop."""
+HELD: Final[Words] = {
+    "access_state": _("Whether they have access"),
+    "identity": _("Who they are to the bot: privacy and flags"),
+    "recent_history": _("What was said lately, sealed"),
+    "history_added": _("Messages said while the history is loaded, sealed"),
+    "history_purged": _("A mark that messages were deleted"),
+    "talk_waiting": _("Messages being merged into one turn, sealed"),
+    "talk_in_flight": _("A turn that is being answered, sealed"),
+    "talk_done": _("Numbers of messages that have been answered"),
+    "retrieval": _("What was retrieved for their questions, sealed"),
+    "nostore": _("A mark that none of their text may be stored"),
+    "loading": _("A load under way"),
+}
+"""The kinds of things that Redis holds on one person."""
+PAYMENTS: Final[Words] = {
+    "succeeded": pgettext_lazy("payment", "succeeded"),
+    "pending": pgettext_lazy("payment", "pending"),
+    "waiting_for_capture": pgettext_lazy("payment", "waiting for capture"),
+    "canceled": pgettext_lazy("payment", "canceled"),
+    "refunded": pgettext_lazy("payment", "refunded"),
+    "failed": pgettext_lazy("payment", "failed"),
+    "other": pgettext_lazy("payment", "in a state not known here"),
+}
 PROBLEMS: Final[Words] = {
     "empty": _("Type an id first: the box was empty."),
     "name": _(
@@ -68,6 +123,22 @@ PROBLEMS: Final[Words] = {
         "That looks like a phone number, which the bot does not know. Ask for the Telegram id (digits) or the payment"
         " id from the receipt."
     ),
+    "mail": _(
+        "That looks like an e-mail address, which the bot does not know. Ask for the Telegram id (digits) or the"
+        " payment id from the receipt."
+    ),
+    "handle": _(
+        "That is a handle, by which only an Admin can find a person. Ask for the Telegram id (digits) or the payment id"
+        " from the receipt."
+    ),
+    "no_handle": _("That is no handle. A handle is U- and ten letters or digits."),
+    "nobody_handle": _(
+        "Nobody in the database has this handle. The person may have been deleted, a letter may have been misheard, or"
+        " the handle was made with an earlier secret that is not known here."
+    ),
+    "handle_timeout": _("Searching took too long and was stopped. Ask for the Telegram id or the payment id."),
+    "ambiguous_handle": _("Two people share this handle by chance. Compare what is shown of each:"),
+    "too_many": _("Too many look-ups in one minute. This one was not made."),
     "several": _("That is more than one number. Look up one at a time."),
     "long": _("That is longer than any id. Paste only the id."),
     "range": _("No id can be that number: ids are positive and have at most 19 digits. Check the digits."),
@@ -80,7 +151,7 @@ PROBLEMS: Final[Words] = {
         " not known."
     ),
     "ambiguous": _("This number means different people. Ask which it is, and choose:"),
-    "expired": _("More than ten minutes have passed, or the page was not yours. Find the person again."),
+    "expired": _("More than ten minutes have passed, or the page was not of this sign-in. Find the person again."),
 }
 """Why a look-up has no answer; the text that was typed is not repeated."""
 RESULTS: Final[Words] = {
@@ -90,11 +161,46 @@ RESULTS: Final[Words] = {
     "unknown": pgettext_lazy("result", "unknown"),
     "not_found": pgettext_lazy("result", "not found"),
     "ambiguous": pgettext_lazy("result", "ambiguous"),
+    "too_many": pgettext_lazy("result", "refused: too many a minute"),
+    "timed_out": pgettext_lazy("result", "stopped: took too long"),
+    "interrupted": pgettext_lazy("result", "interrupted"),
     "already_running": pgettext_lazy("result", "already running"),
     "already_finished": pgettext_lazy("result", "had already finished"),
     "already_off": pgettext_lazy("result", "was already off"),
     "already_on": pgettext_lazy("result", "was already on"),
+    "name": pgettext_lazy("result", "not a user name"),
+    "taken": pgettext_lazy("result", "the name is taken"),
+    "last_superuser": pgettext_lazy("result", "the last superuser stays"),
+    "yourself": pgettext_lazy("result", "not with the own account"),
+    "already": pgettext_lazy("result", "it was so already"),
+    "no_password": pgettext_lazy("result", "has no password yet"),
+    "inactive": pgettext_lazy("result", "is deactivated"),
+    "wrong_code": pgettext_lazy("result", "wrong code"),
 }
+PEOPLE_REFUSED: Final[Words] = {
+    "name": _(
+        "That is not a user name: 2 to 32 small Latin letters, digits, dots, hyphens and underscores; the first is a"
+        " letter."
+    ),
+    "taken": _("Somebody has this name already, in small letters or capitals. Choose another."),
+    "last_superuser": _("This is the last superuser: make somebody else one first."),
+    "yourself": _("Your own account is for another superuser to change."),
+    "already": _("It was so already; nothing has changed."),
+    "no_password": _("This account has no password yet: a new invitation is what it needs."),
+    "inactive": _("This account is deactivated: activate it first."),
+}
+"""Why an act on the People page was not done."""
+WRONG_FILTERS: Final[Words] = {
+    "who": _("Nobody of this name is on record. Choose a name from the list."),
+    "act": _("There is no such act. Choose one from the list."),
+    "result": _("There is no such result. Choose one from the list."),
+    "handle": _("That is no handle. A handle is U- and ten letters or digits, as this site shows them."),
+    "receipt": _("That is no receipt. A receipt is R- and eight letters or digits."),
+    "from": _("That is no day. A day is written like 2026-11-25."),
+    "to": _("That is no day, or one before the first. A day is written like 2026-11-25."),
+    "before": _("The address names no entry to begin before. Begin with the newest."),
+}
+"""Why a filter of the audit is not taken; its value is not repeated."""
 STARTERS: Final[Words] = {
     "schedule": _("the schedule"),
     "command": _("a command line"),
@@ -105,4 +211,5 @@ FOUND_BY: Final[Words] = {
     "tg_id": _("Telegram id"),
     "user_id": _("user id"),
     "payment_id": _("payment id"),
+    "handle": _("handle"),
 }

@@ -16,7 +16,7 @@ from typing import IO
 from cache_layer.errors import SettingsError
 from pomni_admin import env
 
-SIGN_INS = ("admin", "support", "viewer")
+SIGN_INS = ("admin", "support", "viewer", "superuser")
 OFFLINE_DELAY_MS = "250"
 """An LLM takes its time; so does the stand-in, or nobody could watch a job at work."""
 BATCH_SIZE = "20"
@@ -101,14 +101,14 @@ class Folder:
             )
         )
         kept = json.loads(file.read_text()) if file.exists() else {}
-        if kept.keys() != made.keys():  # none yet, or those of an older release, which had fewer
-            kept = made | kept
+        whole = made | kept | {"passwords": made["passwords"] | kept.get("passwords", {})}
+        if whole != kept:  # none yet, or those of an older release, which had fewer
             unfinished = file.with_suffix(".new")
             unfinished.unlink(missing_ok=True)
             unfinished.touch(mode=0o600)
-            unfinished.write_text(json.dumps(kept, indent=1))
+            unfinished.write_text(json.dumps(whole, indent=1))
             unfinished.replace(file)
-        return Secrets(**kept)
+        return Secrets(**whole)
 
 
 def is_set(base: Mapping[str, str], name: str) -> bool:
@@ -146,6 +146,8 @@ def environment(base: Mapping[str, str], kept: Secrets, urls: Mapping[str, str])
     }
     result = dict(base) | {"POMNI_ENV": "demo", "DJANGO_SETTINGS_MODULE": "pomni_admin.settings"}
     result |= {name: value for name, value in defaults.items() if not is_set(base, name)}
+    if "DATABASE_URL" in urls:
+        result["DATABASE_DIRECT_URL"] = ""  # what the user has set is about another server than the embedded one
     try:
         env.load(result)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""Fill the demo's database: the bot's tables, our migrations, invented people, and the accounts to sign in with.
+"""Fill the demo's database: the bot's tables, our migrations, triggers, invented people, and accounts to sign in with.
 
 A process of its own, run before the others at every start: `python -m pomni_admin.demo.prepare FOLDER`. What is there
 already is left alone. It refuses a database with people in it that the demo did not invent, for what the simulated
@@ -37,15 +37,17 @@ def fill(folder: Path) -> None:
     call_command("migrate", verbosity=0)
     if not inhabited:
         call_command("seed_demo")
+    call_command("relay", "install")
     make_accounts(folder)
 
 
 def make_accounts(folder: Path) -> None:
-    """Accounts for the three roles, with the passwords that the folder remembers."""
+    """An account for each role, with the passwords that the folder remembers."""
     from django.contrib.auth.models import Group
     from django.db import transaction
 
     from pomni_admin.accounts.models import User
+    from pomni_admin.accounts.roles import Role
     from pomni_admin.demo.environment import SIGN_INS, Folder
 
     passwords = Folder(folder).secrets().passwords
@@ -56,8 +58,9 @@ def make_accounts(folder: Path) -> None:
         for name in SIGN_INS:
             user = known.get(name) or User(username=name)
             user.set_password(passwords[name])
+            user.is_superuser = name == Role.SUPERUSER
             user.save()
-            user.groups.set([Group.objects.get(name=name.capitalize())])
+            user.groups.set(Group.objects.filter(name=name.capitalize()))
 
 
 if __name__ == "__main__":

@@ -127,6 +127,7 @@ class Show:
         return [
             Service("beat", [*CELERY, "beat", "--schedule", schedule, "--loglevel", "INFO"], Stage.CONSUMERS),
             Service("reaper", [PYTHON, "manage.py", "summaries_reaper"], Stage.CONSUMERS),
+            Service("relay", [PYTHON, "manage.py", "relay", "run"], Stage.CONSUMERS),
             Service("bot", [PYTHON, "-m", "pomni_admin.demo.bot"], Stage.CONSUMERS),
         ]
 
@@ -168,7 +169,7 @@ class Show:
     def _announce(self, *, first_job_done: bool) -> None:
         self.folder.note(self.address)
         passwords = self._secrets.passwords
-        rows = [f"      {name:<9}{passwords[name]}" for name in SIGN_INS]
+        rows = [f"      {name:<11}{passwords[name]}" for name in SIGN_INS]
         lines = [
             "",
             f"  Pomni Admin is running (after {time.monotonic() - self._began:.0f} s). Open",

@@ -19,13 +19,13 @@ def test_the_groups_of_the_migration_hold_what_the_roles_say(database: Database,
 
 def test_every_permission_of_the_model_exists_and_belongs_to_a_role(database: Database) -> None:
     declared = {f"accounts.{codename}" for codename, _name in User._meta.permissions}
-    assert declared == PERMISSIONS[Role.ADMIN]
+    assert declared == PERMISSIONS[Role.SUPERUSER]
     for permission in declared:
         assert Permission.objects.filter(codename=permission.partition(".")[2]).exists()
 
 
 def test_each_role_contains_the_one_before_it() -> None:
-    assert PERMISSIONS[Role.VIEWER] < PERMISSIONS[Role.SUPPORT] < PERMISSIONS[Role.ADMIN]
+    assert PERMISSIONS[Role.VIEWER] < PERMISSIONS[Role.SUPPORT] < PERMISSIONS[Role.ADMIN] < PERMISSIONS[Role.SUPERUSER]
 
 
 def test_a_role_is_read_off_permissions() -> None:

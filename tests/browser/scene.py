@@ -155,6 +155,9 @@ def _count(redis_url: str) -> None:
                     "summaries_job.miss": int(place in {2, 9}),
                     "summaries_job.load": int(place in {2, 9}),
                     **_times("lock", calls=reads // 9, loads=0, size=0),
+                    "relay.lag_us.48": reads // 3,
+                    "relay.lag_us.55": reads // 30,
+                    "relay.found": int(place == 9),
                 }
             )
             client.hset(stats.key(this - len(shape) + 1 + place), mapping={k: v for k, v in counts.items() if v})
@@ -172,7 +175,7 @@ def _times(cache: str, calls: int, loads: int, size: int) -> Mapping[str, int]:
 
 
 def _instances(client: redis.Redis) -> None:
-    """Two bots, of which one is silent, and a worker without a secret."""
+    """Two bots, of which one is silent, a worker without a secret, and a relay."""
     now = datetime.now(UTC)
     bot, job = "pomni-bot-7d9c5-xk2lp", "pomni-worker-0"
     for number, (said, silent_s) in enumerate(
@@ -180,6 +183,7 @@ def _instances(client: redis.Redis) -> None:
             (Presence(id="", role="bot", version="1f3a9c2e", host=bot, pid=17, since=now - timedelta(hours=5)), 0.4),
             (Presence(id="", role="bot", version="0b77e410", host=bot, pid=9, since=now, off={"rag": "switch"}), 74),
             (Presence(id="", role="worker", version="1f3a9c2e", host=job, pid=41, since=now, off=NO_KEYS), 0.9),
+            (Presence(id="", role="relay", version="1f3a9c2e", host=job, pid=52, since=now - timedelta(hours=5)), 0.6),
         )
     ):
         said = msgspec.structs.replace(said, id=f"scene{number}")

@@ -106,7 +106,7 @@ def test_who_is_signed_out_is_told_and_the_page_stops_asking(
     page.route_web_socket("**/live/**", between)
     sign_in(page, site, staff.viewer)
     expect(page.locator("#live")).to_have_text("Live")
-    database.rows("DELETE FROM django_session RETURNING session_key")
+    database.rows("DELETE FROM accounts_session RETURNING session_key")
     opened[0].close()
     expect(page.locator("#live")).to_have_text("Signed out: live updates have ended")
     count = len(opened)

@@ -39,6 +39,7 @@ def test_every_page_fits_and_is_without_errors(
     cast: Cast,
     new_page: NewPage,
     project: Path,
+    page_errors: list[str],
 ) -> None:
     page = new_page(
         locale={"ru": "ru-RU", "en": "en-GB"}[language],
@@ -59,11 +60,11 @@ def test_every_page_fits_and_is_without_errors(
     page.goto(f"{site.url}/account/sign-in")
     picture("sign-in")
     sign_in(page, site, staff.admin)
-    for name in ("jobs", "locks", "audit", "caches"):
+    for name in ("jobs", "locks", "audit", "caches", "health"):
         _visit(page, site, name)
         picture(f"{name}-empty")
     scene = aside(lambda: set_up(os.environ["REDIS_URL"], [cast.alisa, cast.boris, cast.vera]))
-    for name in ("jobs", "caches", "locks", "audit"):
+    for name in ("jobs", "caches", "locks", "audit", "health"):
         _visit(page, site, name)
         picture(name)
     _visit(page, site, "caches")
@@ -83,6 +84,17 @@ def test_every_page_fits_and_is_without_errors(
     page.locator("#find-text").fill("no such person")
     submit(page, "form.find button")
     picture("users-problem")
+    database.rows(
+        "INSERT INTO payments (user_id, amount, status, is_recurring, created_at) VALUES"
+        " (%s, 49900, 'succeeded', false, now() - interval '40 s'),"
+        " (%s, 49900, 'canceled', true, now() - interval '9 d')"
+        " RETURNING id",
+        cast.vera,
+        cast.vera,
+    )
+    database.rows(
+        "UPDATE subscriptions SET status = 'active', subscription_until = now() + interval '30 d' RETURNING 1"
+    )
     layer().access_state.get(cast.vera, load=lambda _id: AccessState(has_access=False, reason="none"))
     page.locator("#find-text").fill(str(cast.tg_id("vera")))
     submit(page, "form.find button")
@@ -93,6 +105,21 @@ def test_every_page_fits_and_is_without_errors(
     page.locator("#find-text").fill(str(cast.tg_id("alisa")))
     submit(page, "form.find button")
     picture("users-equal")
+    submit(page, ".held form button")
+    picture("users-forget")
+    submit(page, ".forgetting button")
+    picture("users-forgotten")
+    page.locator("#find-text").fill("U-0000000000")
+    submit(page, "form.find button")
+    picture("users-no-such-handle")
+    page.goto(f"{site.url}/audit")
+    page.locator("#filter-result").select_option("ok")
+    submit(page, ".filters button")
+    picture("audit-filtered")
+    page.locator("#filter-handle").fill("U-1")
+    submit(page, ".filters button")
+    picture("audit-wrong")
+    page_errors[:] = [error for error in page_errors if "status of 400" not in error]
     page.locator("details.menu summary").click()
     picture("menu")
 

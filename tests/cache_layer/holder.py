@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from itertools import count
 
 import redis
 
@@ -63,8 +64,9 @@ def hold(url: str, sink: FencedSink, silence_s: float) -> None:
         try:
             with layer.lock(NAME, job="threads") as held:
                 say(f"holding {held.fence}")
-                while True:
+                for times in count(1):
                     held.check()
+                    say(f"asked {times}")
                     time.sleep(0.5)
                     say("written" if sink.write(NAME, held.fence, str(os.getpid())) else "refused")
         except LockLost:

@@ -110,6 +110,8 @@ def test_a_holder_that_was_stopped_learns_that_it_is_lost_and_what_it_writes_lat
     stopped = holder(act, SILENCE_S)
     old = int(stopped.wait_for("holding").split()[1])
     stopped.wait_for("written")
+    if act == "hold":
+        stopped.wait_for("asked 2")  # so that it is stopped between its question and its writing
     stopped.pause()
     with layer.lock(NAME, wait=WAIT) as held:
         assert held.fence > old

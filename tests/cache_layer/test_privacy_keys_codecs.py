@@ -13,7 +13,7 @@ from cache_layer import AccessState
 from cache_layer.codecs import Codec, Entry
 from cache_layer.errors import EntryRejected
 from cache_layer.keys import Keys
-from cache_layer.privacy import ALPHABET, handle, may_store
+from cache_layer.privacy import ALPHABET, handle, may_store, read_code, read_handle, whose_handle
 from tests.cache_layer.source import denied, granted
 
 SECRET = b"s" * 32
@@ -54,6 +54,41 @@ def test_a_handle_is_ten_letters_that_can_be_read_out(user_id: int) -> None:
 def test_a_handle_stays_what_it_was() -> None:
     """Audit rows are read years later: the way from id to handle must not change."""
     assert handle(SECRET, 42) == "U-DJJR41DTTW"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "U-DJJR41DTTW",
+        "u-djjr41dttw",
+        " U DJJR 41DT TW ",
+        "udjjr41dttw",
+        "U-DJJR4IDTTW",
+        "U-djjr4lDTTW",
+        "U-DJJR-41DTTW",
+    ],
+)
+def test_a_handle_that_was_read_out_on_the_phone_is_understood(said: str) -> None:
+    """Case, spaces and hyphens do not matter, and what sounds or looks alike is the same letter."""
+    assert read_handle(said) == "U-DJJR41DTTW"
+
+
+def test_o_is_zero() -> None:
+    assert read_code("R-oO0o", "R", 4) == "0000"
+
+
+@pytest.mark.parametrize(
+    "said", ["", "U", "U-", "DJJR41DTTW", "U-DJJR41DTT", "U-DJJR41DTTWW", "U-DJJR41DTTU", "U-ДЖЖР41ДТТВ", "700000001"]
+)
+def test_what_is_no_handle_is_not_taken_for_one(said: str) -> None:
+    assert read_handle(said) is None
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_whose_handle_it_is_can_be_found_among_those_who_may_have_it(user_id: int) -> None:
+    others = [user_id + other for other in range(1, 50)]
+    assert whose_handle(SECRET, handle(SECRET, user_id), [*others, user_id]) == [user_id]
+    assert whose_handle(b"another secret of thirty-two byte", handle(SECRET, user_id), [*others, user_id]) == []
 
 
 def test_people_do_not_share_a_handle() -> None:

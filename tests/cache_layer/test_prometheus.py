@@ -140,6 +140,7 @@ def test_every_series_is_there_before_anything_has_happened(
         "pomni_cache_bytes": "counter",
         "pomni_cache_redis_seconds": "histogram",
         "pomni_cache_load_seconds": "histogram",
+        "pomni_relay_lag_seconds": "histogram",
         "pomni_cache_on": "gauge",
         "pomni_cache_circuit_state": "gauge",
     }

@@ -18,6 +18,7 @@ from cache_layer import (
     CacheLayerError,
     CacheStats,
     CacheSwitch,
+    Change,
     Context,
     Debounce,
     Forgotten,
@@ -27,6 +28,8 @@ from cache_layer import (
     HistoryQuery,
     Hit,
     Holder,
+    Holding,
+    Holdings,
     Identity,
     Incoming,
     Instance,
@@ -74,8 +77,13 @@ async def the_layer(cache: CacheLayer) -> None:
     assert_type(await cache.changed(user_id=42), bool)
     assert_type(await cache.privacy_changed(user_id=42, tg_id=7, level="none"), bool)
     assert_type(await cache.purged(42), bool)
+    assert_type(await cache.apply([Change.of_rows(42, (7,)), Change.of_privacy(42, (7,), "none")]), list[bool])
+    assert_type(await cache.apply([Change.of_texts(42), Change.of_everything(42)]), list[bool])
     assert_type(await cache.forget(42), Forgotten)
     assert_type(await cache.forget(42, tg_id=7), Forgotten)
+    assert_type(await cache.holdings(42, tg_id=7), Holdings)
+    assert_type((await cache.holdings(42)).things, tuple[Holding, ...])
+    await cache.holdings("42")  # type: ignore[arg-type]
     await cache.announce("caches")
     await cache.close()
     with CacheLayer.from_env():  # type: ignore[attr-defined]  # it is for an event loop
@@ -306,6 +314,7 @@ async def watching(cache: CacheLayer, layer: SyncCacheLayer) -> None:
     assert_type(await cache.stats.read(15, instance="x"), Sequence[MinuteStats])
     assert_type(await cache.stats.instances(), Sequence[Instance])
     assert_type(cache.stats.own(), Mapping[str, CacheStats])
+    cache.stats.relayed([0.004], found=0, failed=0)
     assert_type(await cache.switches.turn("rag", False, by="command", reason="other"), Turned)
     assert_type(await cache.switches.list(), Sequence[CacheSwitch])
     assert_type(cache.switches.is_on("rag"), bool)
@@ -343,6 +352,8 @@ def on_the_site(layer: SyncCacheLayer, state: AccessState) -> None:
     assert_type(layer.changed(user_id=42, tg_id=7), bool)
     assert_type(layer.purged(42), bool)
     assert_type(layer.forget(42, tg_id=7), Forgotten)
+    assert_type(layer.holdings(42, tg_id=7).access_state, Peek[AccessState])
+    layer.holdings(42).things[0].content  # type: ignore[attr-defined]  # noqa: B018  it never is told
     layer.announce("caches")
     layer.close()
     layer.access_state.get(42, load=awaitable)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from pomni_admin.cache import layer
 from tests.browser.scene import set_up
 from tests.harness.cast import Cast
 from tests.harness.servers import Database
+from tests.harness.staff import sign_in
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def admin(database: Database) -> Iterator[Client]:
     user = User.objects.create(username="vera")
     user.groups.add(Group.objects.get(name="Admin"))
     client = Client(headers={"accept-language": "en"})
-    client.force_login(user)
+    sign_in(client, user)
     yield client
     for switch in layer().switches.list():
         if switch.switched_off:

@@ -97,8 +97,8 @@ def test_the_audit_is_paged_by_key(admin: Client) -> None:
     assert rest.count("<time") == 10
     assert 'id="live"' not in rest, "only the newest page is live"
     assert "nothing older" in text(admin, "/audit?before=1")
-    assert admin.get("/audit?before=x").status_code == 404
-    assert admin.get("/audit?before=99999999999999999999").status_code == 404
+    assert admin.get("/audit?before=x").status_code == 400
+    assert admin.get("/audit?before=99999999999999999999").status_code == 400
 
 
 def test_empty_pages_say_what_will_appear(admin: Client) -> None:
@@ -187,6 +187,11 @@ def test_every_page_is_there_while_redis_is_not(without_redis: Visitor, cast: Ca
     receipt = without_redis.post("/users/refresh-access", "/users", {"token": token[1]})
     assert "Could not refresh: Redis is unreachable" in receipt.text
     assert acts.recent(1)[0].result == "unreachable"
+    assert "Nobody can say: Redis does not answer" in receipt.text
+    forgotten = without_redis.post("/users/forget", "/users", {"token": token[1], "reason": "privacy"})
+    assert "Could not make Redis forget" in forgotten.text
+    assert "ends by itself within 20" in forgotten.text
+    assert (acts.recent(1)[0].act, acts.recent(1)[0].result) == ("cache.forget_person", "unreachable")
     without_redis.post("/caches/rag/switch-off", "/caches", {"reason": "incident"})
     assert (acts.recent(1)[0].act, acts.recent(1)[0].result) == ("cache.switch_off", "unreachable")
 

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from pomni_admin.accounts.models import User
 from tests.harness.processes import Site
+from tests.harness.staff import sign_in
 
 
 def cookie_of(role: str) -> str:
@@ -23,7 +24,7 @@ def cookie_of(role: str) -> str:
     if group := Group.objects.filter(name=role.capitalize()).first():
         user.groups.add(group)
     client = Client()
-    client.force_login(user)
+    sign_in(client, user)
     return f"pomni_session={client.cookies['pomni_session'].value}; pomni_language=en"
 
 

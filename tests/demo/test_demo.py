@@ -35,7 +35,7 @@ def family(process: Spawned) -> list[psutil.Process]:
 
 
 def sign_ins(process: Spawned) -> dict[str, str]:
-    return dict(re.findall(r"^ +(admin|support|viewer) +([a-z-]{15,})$", process.output, re.MULTILINE))
+    return dict(re.findall(r"^ +(admin|support|viewer|superuser) +([a-z-]{15,})$", process.output, re.MULTILINE))
 
 
 def rows(folder: Path, port: int, query: str) -> list[tuple[object, ...]]:
@@ -87,6 +87,14 @@ def test_from_nothing_to_a_page_and_back_again(spawn: Spawn, tmp_path: Path) -> 
     assert first_job_has_ended(folder, postgres_port(first)) == [("ok",)]
     assert rows(folder, postgres_port(first), "SELECT count(*) > 50 FROM dialog_summaries") == [(True,)]
 
+    # What is changed reaches the caches: the triggers are there, and a relay listens.
+    assert rows(folder, postgres_port(first), "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'pomni%'") == [(12,)]
+    relays = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pomni relay'"
+    deadline = time.monotonic() + UP_S
+    while rows(folder, postgres_port(first), relays) != [(2,)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
     # Another one in the same folder is told so, and where to look.
     second = demo(spawn, folder, wanted)
     second.wait_for(f"a demo is running already in {folder} ({address}); end it first", 10)
@@ -117,7 +125,7 @@ def test_from_nothing_to_a_page_and_back_again(spawn: Spawn, tmp_path: Path) -> 
     again = demo(spawn, folder, free_port())
     again.wait_for("Ctrl-C ends everything", UP_S)
     assert sign_ins(again) == sign_ins(first)
-    assert set(sign_ins(again)) == {"admin", "support", "viewer"}
+    assert set(sign_ins(again)) == {"admin", "support", "viewer", "superuser"}
     assert rows(folder, postgres_port(again), "SELECT count(*), min(id), max(created_at) FROM users") == people
     started = family(again)
     again.kill()

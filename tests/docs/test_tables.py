@@ -12,6 +12,7 @@ import pytest
 from cache_layer import (
     AccessState,
     CacheLayer,
+    Change,
     Context,
     Grant,
     Holder,
@@ -34,7 +35,7 @@ from tests.docs.document import TEXT, in_code, steps, table
 VARIABLES = {in_code(name)[0]: (allowed, default) for name, allowed, default in table("Variables")}
 LIFE = {"start", "close", "from_env", "talk.close", "locks.hold"}
 """Opening and closing; and what `lock` is a shorter word for."""
-ASKS_NOBODY = {"stats.own", "switches.is_on"}
+ASKS_NOBODY = {"stats.own", "stats.relayed", "switches.is_on"}
 
 
 def test_every_variable_that_the_layer_reads_is_in_the_table_and_no_other() -> None:
@@ -173,8 +174,10 @@ AWAY: Mapping[str, tuple[Tried, Callable[[object], bool]]] = {
         lambda c, p: c.privacy_changed(user_id=42, tg_id=7, level="none"),
         lambda it: it is False,
     ),
+    "apply": (lambda c, p: c.apply([Change.of_rows(42, (7,)), Change.of_texts(42)]), lambda it: it == [False, False]),
     "purged": (lambda c, p: c.purged(42), lambda it: it is False),
     "forget": (lambda c, p: c.forget(42, 7), lambda it: not it.reached),  # type: ignore[attr-defined]
+    "holdings": (lambda c, p: c.holdings(42, 7), lambda it: not it.reached and not it.things),  # type: ignore[attr-defined]
     "talk.push": (push, lambda it: it is False),
     "talk.turns": (first_turn, lambda it: it == "Привет"),
     "talk.drain": (lambda c, p: c.talk.drain(), lambda it: it == 0),

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from pomni_admin.accounts.models import User
 
 from tests.harness.servers import Database
 
@@ -21,6 +28,17 @@ class Staff:
     password: str = PASSWORD
 
 
+def sign_in(client: Client, user: User, *, fresh: bool = True) -> None:
+    """Sign a test client in; `fresh` as somebody is who has just given the password, otherwise long ago."""
+    from allauth.account.internal.flows.login import record_authentication
+
+    client.force_login(user)
+    if fresh:
+        session = client.session
+        record_authentication(SimpleNamespace(session=session), user, "password")
+        session.save()
+
+
 @pytest.fixture
 def staff(database: Database) -> Staff:
     """Accounts admin, support and viewer in the groups that the migrations made."""
@@ -29,7 +47,7 @@ def staff(database: Database) -> Staff:
 
     from pomni_admin.accounts.models import User
 
-    hashed = make_password(PASSWORD, hasher="pbkdf2_sha256")
+    hashed = make_password(PASSWORD)
     for name in ("admin", "support", "viewer"):
         user = User.objects.create(username=name, password=hashed)
         user.groups.add(Group.objects.get(name=name.capitalize()))

@@ -16,11 +16,11 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
+from pomni_admin.accounts.sessions import Standing, standing
 from pomni_admin.dashboard.live.frames import ASK_FOR_SNAPSHOT, Beat, now_ms
 from pomni_admin.dashboard.live.guard import Holder, guard
 from pomni_admin.dashboard.live.hub import hub
 from pomni_admin.dashboard.live.outbox import Outbox
-from pomni_admin.dashboard.live.standing import Standing, standing
 from pomni_admin.dashboard.live.stream import Stream
 from pomni_admin.dashboard.page import Audience
 from pomni_admin.dashboard.registry import LIVE

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 
 from channels.db import database_sync_to_async
 
-from pomni_admin.dashboard.live.standing import Standing, standing
+from pomni_admin.accounts.sessions import Standing, standing
 
 PERIOD_S = 2.0
 

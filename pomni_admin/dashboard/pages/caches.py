@@ -78,7 +78,7 @@ def _turning(act: Act, *, on: bool) -> View:
     """The view function that switches a cache for all processes."""
 
     @require_POST
-    @requires(SWITCH_CACHES, act=act)
+    @requires(SWITCH_CACHES, act=act, fresh=True)
     def turn(request: HttpRequest, name: str) -> HttpResponse:
         if name not in NAMES:
             raise Http404

@@ -13,6 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from pomni_admin.accounts.models import User
+from pomni_admin.accounts.roles import Role
 from pomni_admin.audit.vocabulary import Reason
 from pomni_admin.dashboard import words
 
@@ -154,6 +156,18 @@ def circuit_word(code: str) -> str:
 
 
 @register.filter
+def relay_word(code: str) -> str:
+    """Whether somebody does the relay's work."""
+    return _word(words.RELAY, code)
+
+
+@register.filter
+def trigger_word(code: str) -> str:
+    """What is wrong with a trigger."""
+    return _word(words.TRIGGER_STATES, code)
+
+
+@register.filter
 def off_by_word(code: str) -> str:
     """What keeps a cache from using Redis in a process."""
     return _word(words.OFF_BY, code)
@@ -170,8 +184,14 @@ def result_word(code: str) -> str:
     """An audit result; an error keeps its class."""
     head, _colon, kind = code.partition(":")
     if head == "error":
-        return _("error: %(kind)s") % {"kind": kind}
+        return _("error: %(kind)s") % {"kind": kind} if kind else _("any error")
     return _word(words.RESULTS, code)
+
+
+@register.filter
+def wrong_filter_word(field: str) -> str:
+    """What a filter of the audit takes, where it was given something else."""
+    return _word(words.WRONG_FILTERS, field)
 
 
 @register.filter
@@ -181,9 +201,59 @@ def verdict_word(code: str) -> str:
 
 
 @register.filter
+def finding_word(code: str) -> str:
+    """What an agent can tell the person on the line."""
+    return _word(words.FINDINGS, code)
+
+
+@register.filter
+def dropped_word(what: str) -> str:
+    """One thing that refreshing somebody's access has dropped."""
+    return _word(words.DROPPED, what)
+
+
+@register.filter
+def held_word(kind: str) -> str:
+    """One thing that Redis holds on a person."""
+    return _word(words.HELD, kind)
+
+
+@register.filter
+def payment_word(status: str) -> str:
+    return _word(words.PAYMENTS, status)
+
+
+@register.filter
+def at_most(size_bytes: int | None) -> str:
+    """A size by its class: how long something is says something of it."""
+    if size_bytes is None:
+        return _("over 1 MB")
+    if size_bytes < 1_000_000:
+        return _("≤ %(count)s kB") % {"count": number_format(size_bytes // 1_000)}
+    return _("≤ %(count)s MB") % {"count": number_format(size_bytes // 1_000_000)}
+
+
+@register.filter
 def problem_word(code: str) -> str:
     """Why a look-up has no answer, and what to type instead."""
     return _word(words.PROBLEMS, code)
+
+
+@register.filter
+def people_refused(code: str) -> str:
+    """Why something was not done to an account, and what to do instead."""
+    return _word(words.PEOPLE_REFUSED, code)
+
+
+@register.filter
+def subject_word(subject: str) -> str:
+    """What an audit row is about; one of the staff's accounts by its name, with the role that it was to have."""
+    kind, _colon, rest = subject.partition(":")
+    if kind != "account" or not rest:
+        return subject
+    number, _colon, role = rest.partition(":")
+    name = User.objects.filter(pk=int(number)).values_list("username", flat=True).first() if number.isdigit() else None
+    return f"{name or subject}: {Role(role).label}" if role in Role.values else name or subject
 
 
 @register.filter

@@ -60,6 +60,7 @@ def all_steps(prefix: str) -> Iterator[tuple[Callable[[], Steps[Any]], Any]]:
     yield lambda: made.changed(42, 900_000_042), None
     yield lambda: made.purged(42), None
     yield lambda: made.forget(42, 900_000_042), None
+    yield lambda: made.holdings(42, 900_000_042), None
     yield lambda: made.jobs.put("j", snapshot("j")), None
     yield lambda: made.jobs.get("j"), snapshot("j")
     yield made.ping, None

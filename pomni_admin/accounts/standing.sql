@@ -1,0 +1,26 @@
+-- What a session is worth now: whose it is, and what that user may do.
+-- Parameters: session_key, user_id.
+-- Returns:    no row when the session has ended, is somebody else's, or its user is not active; otherwise
+--             session_data (signed, holds the hash of the password), password, is_superuser, permissions (codenames of
+--             this application), has_second_factor.
+SELECT
+    s.session_data,
+    u.password,
+    u.is_superuser,
+    ARRAY(
+        SELECT p.codename
+        FROM auth_permission p
+        JOIN django_content_type c ON c.id = p.content_type_id AND c.app_label = 'accounts'
+        WHERE p.id IN (
+            SELECT up.permission_id FROM accounts_user_user_permissions up WHERE up.user_id = u.id
+            UNION ALL
+            SELECT gp.permission_id
+            FROM accounts_user_groups ug
+            JOIN auth_group_permissions gp ON gp.group_id = ug.group_id
+            WHERE ug.user_id = u.id
+        )
+    ),
+    EXISTS (SELECT 1 FROM mfa_authenticator a WHERE a.user_id = u.id AND a.type <> 'recovery_codes')
+FROM accounts_session s
+JOIN accounts_user u ON u.id = s.user_id
+WHERE s.session_key = %s AND u.id = %s AND u.is_active AND s.expire_date > now()

@@ -1,0 +1,1 @@
+"""How a committed change reaches the caches: triggers, an outbox, and the process that makes invalidations of it."""

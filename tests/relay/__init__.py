@@ -1,0 +1,1 @@
+"""The relay: triggers, outbox, process, command."""

@@ -131,7 +131,7 @@ def only_allowed(_logger: Any, _method: str, found: EventDict) -> EventDict:
             dropped += 1
         else:
             line[name] = said
-    line.update(_of_warning(record, args[0] if args else said_first))
+    line.update(_of_warning(record, said_first))
     error = _error(exc_info)
     if error is not None:
         line["error"] = exception_name(type(error).__name__) or "Exception"

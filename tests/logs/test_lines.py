@@ -147,6 +147,15 @@ def test_a_warning_is_told_by_its_kind_and_place(written: Callable[[], str]) -> 
     assert SECRET not in written()
 
 
+def test_of_a_workers_line_about_a_task_its_name_and_id_are_told(written: Callable[[], str]) -> None:
+    from celery.app import trace
+
+    context = {"name": "summaries.work", "id": JOB, "args": SECRET, "kwargs": SECRET, "eta": SECRET}
+    logging.getLogger("celery.worker.strategy").info(trace.LOG_RECEIVED, context, extra={"data": context})
+    assert f'event="Task summaries.work[{JOB}] received"' in written()
+    assert SECRET not in written()
+
+
 async def test_what_asyncio_says_of_a_lost_exception_is_told_without_it(written: Callable[[], str]) -> None:
     loop = asyncio.get_running_loop()
     loop.default_exception_handler({"message": f"Task {SECRET}", "exception": ValueError(SECRET)})
@@ -194,13 +203,13 @@ def test_every_log_call_of_ours_has_a_literal_text_and_fields_that_are_on_the_li
                 continue
             where = f"{path.relative_to(project)}:{call.lineno}"
             text = call.args[1] if call.func.attr == "log" else call.args[0]
-            if not isinstance(text, ast.Constant):
+            if not (isinstance(text, ast.Constant) and isinstance(text.value, str)):
                 wrong.append(f"{where}: the text is no literal")
                 continue
             names = {word.arg for word in call.keywords if word.arg} - PASSED
             for word in call.keywords:
                 if word.arg == "extra" and isinstance(word.value, ast.Dict):
-                    names |= {key.value for key in word.value.keys if isinstance(key, ast.Constant)}
+                    names |= {str(key.value) for key in word.value.keys if isinstance(key, ast.Constant)}
             names |= {found["name"] for found in messages._PLACE.finditer(text.value) if found["name"]}
             wrong += [f"{where}: {name}" for name in sorted(names - fields.FIELDS.keys())]
     assert not wrong, "\n".join(wrong)

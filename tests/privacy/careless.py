@@ -1,9 +1,8 @@
 """Runs a program as a careless author would have written it: `python -m tests.privacy.careless celery …`.
 
-With `--unprotected` before the program, what protects people is taken out as well, and what it was careless about shows.
-
-The switches are here and not in the product, where somebody might find them. Taken out are then the list of fields for log
-lines, the sealing of text in Redis, the keyed hashes in key names, and the handles.
+With `--unprotected` before the program what protects people is taken out as well: the list of fields for log lines, the
+sealing of text in Redis, the keyed hashes in key names, and the handles. These switches are here and not in the
+product, where somebody might find them.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def take_out() -> None:
 
     pomni_admin.logs.formatter = plain
     last_words.into_the_log = lambda: None
-    Sealer.seal = lambda _self, _key, plain: plain  # type: ignore[method-assign]
+    setattr(Sealer, "seal", lambda _self, _key, plain: plain)  # noqa: B010
     _everywhere(privacy.tg_hash, lambda _secret, tg_id: f"tg{tg_id}")
     _everywhere(privacy.text_hash, lambda _secret, *parts: " ".join(parts))
     _everywhere(privacy.handle, lambda _secret, user_id: f"U-{user_id:010d}")

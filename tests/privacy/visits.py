@@ -85,12 +85,12 @@ class Browser:
                         if "/users/" in act and "token" in sent and text in SEARCHED[:1]:
                             self._send(act, sent, answer)
 
-    def fill_in_forms(self) -> None:
+    def fill_in_forms(self, texts: Sequence[str]) -> None:
         """Each form that was seen, with what does not belong there."""
         for _method, action, fields, free, page in list(self._forms.values()):
             if any(part in action for part in LEAVES) or "/users" in action:
                 continue
-            for text in TYPED:
+            for text in texts:
                 self._send(action, {**fields, **dict.fromkeys(free, text)}, None, page)
 
     def send_nonsense(self) -> None:
@@ -159,15 +159,19 @@ def message_too_long() -> str:
     return WORDS["a name"][0] * BODY_BYTES
 
 
-def addresses(job: str) -> list[str]:
-    """Every address of the site, once with sensible arguments and once with what somebody typed."""
+def addresses(job: str, *, with_typed: bool = True) -> list[str]:
+    """Every address of the site, once with sensible arguments and, if wanted, once with what somebody typed."""
     found = []
     for pattern in _patterns(get_resolver()):
-        for texts in ("rag", TYPED[1]):
-            path = re.sub(r"<(?:(\w+):)?\w+>", lambda part, texts=texts: _value(part[1] or "str", job, texts), pattern)
+        for texts in ("rag", TYPED[1])[: 1 + with_typed]:
+            path = _filled(pattern, job, texts)
             if f"/{path}" not in found and not any(part in path for part in LEAVES):
                 found.append(f"/{path}")
     return found
+
+
+def _filled(pattern: str, job: str, text: str) -> str:
+    return re.sub(r"<(?:(\w+):)?\w+>", lambda part: _value(part[1] or "str", job, text), pattern)
 
 
 def _value(converter: str, job: str, text: str) -> str:

@@ -17,7 +17,7 @@ from pomni_admin.accounts.models import User
 from pomni_admin.demo.servers import Valkey
 from pomni_admin.relay import triggers
 from pomni_admin.relay.standing import Standing
-from tests.dashboard.visitors import Visitor, cookie_of, next_frame, watch
+from tests.dashboard.visitors import cookie_of, next_frame, watch
 from tests.harness.processes import Site
 from tests.harness.servers import Database
 from tests.harness.staff import Staff
@@ -120,9 +120,3 @@ def test_it_is_shown_while_redis_is_away(viewer: Client, monkeypatch: pytest.Mon
     assert "Redis does not answer" in said
     assert "PostgreSQL answers" in said
     cache.close()
-
-
-def test_nobody_without_a_role_sees_it(site: Site, database: Database) -> None:
-    visitor = Visitor(site, cookie_of("nobody"))
-    assert visitor.get("/health").status_code == 403
-    visitor.close()

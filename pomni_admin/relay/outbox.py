@@ -20,21 +20,21 @@ CHANNEL: LiteralString = "pomni_relay"
 Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
 
 # The newest and the oldest: a bulk of a hundred thousand is between them, and what was committed before, after, or in
-# the middle of it is not kept waiting behind it.
+# the middle of it is not kept waiting behind it. Whole rows, since ids to be joined with the table again would be joined
+# by reading all of it.
 _TAKE: LiteralString = """
 SELECT o.id, o.kind, o.user_id, o.tg_id, o.level, o.at, u.tg_id, clock_timestamp()
-FROM relay_outbox o LEFT JOIN users u ON u.id = o.user_id
-WHERE o.id IN (
-    (SELECT id FROM relay_outbox ORDER BY id DESC LIMIT %(half)s)
+FROM (
+    (SELECT * FROM relay_outbox ORDER BY id DESC LIMIT %(half)s)
     UNION
-    (SELECT id FROM relay_outbox ORDER BY id LIMIT %(half)s)
-)
+    (SELECT * FROM relay_outbox ORDER BY id LIMIT %(half)s)
+) o LEFT JOIN users u ON u.id = o.user_id
 """
 # What another relay is just deleting is passed over: two that lock the same rows in other orders would stop each other.
 _DELETE: LiteralString = """
-DELETE FROM relay_outbox WHERE id IN (
-    SELECT id FROM relay_outbox WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED
-)
+DELETE FROM relay_outbox WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM relay_outbox WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED
+))
 """
 
 

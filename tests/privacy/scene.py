@@ -31,6 +31,7 @@ from pomni_admin.dashboard.registry import LIVE
 from pomni_admin.demo.environment import Folder
 from pomni_admin.demo.servers import Postgres, Valkey, free_port
 from pomni_admin.demo.show import Show
+from pomni_admin.relay import triggers
 from pomni_admin.summaries import jobs
 from tests.cache_layer.proxy import Proxy
 from tests.harness.processes import Spawned
@@ -116,6 +117,7 @@ class Scene:
                     process.stop()
                     self.out.add(f"log of {name}", process.output)
                 self._database.rows(MEND)
+                triggers.remove(30, lambda _line: None)
         return self.out
 
     def _seed(self) -> None:
@@ -145,6 +147,7 @@ class Scene:
             *(user_id("sound"), WORDS["a customer's id"][0]),
         )
         rows(RAISE.format(unwritable=user_id("unwritable")))
+        triggers.install(10, lambda _line: None)
 
     def _environment(self, llm: Llm, qdrant: Echo, cache: Proxy, database: Proxy) -> dict[str, str]:
         return {

@@ -16,6 +16,7 @@ CHANNELS: dict[str, tuple[Canary, ...]] = {
     "log of worker": ALL,
     "log of beat": ALL,
     "log of reaper": ALL,
+    "log of relay": ALL,
     "log of bot": ALL,
     "keys of Redis": PERSONAL,
     "values of Redis": PERSONAL,

@@ -20,8 +20,8 @@ CHANNEL: LiteralString = "pomni_relay"
 Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
 
 # The newest and the oldest: a bulk of a hundred thousand is between them, and what was committed before, after, or in
-# the middle of it is not kept waiting behind it. Whole rows, since ids to be joined with the table again would be joined
-# by reading all of it.
+# the middle of it is not kept waiting behind it. Whole rows: ids alone would be joined with the table by reading all
+# of it.
 _TAKE: LiteralString = """
 SELECT o.id, o.kind, o.user_id, o.tg_id, o.level, o.at, u.tg_id, clock_timestamp()
 FROM (

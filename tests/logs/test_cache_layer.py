@@ -1,4 +1,4 @@
-"""The lines of cache_layer in a process that has set its logging up itself, as the bot has: they must be clean as they are.
+"""The lines of cache_layer where the bot has set its logging up itself: they must be clean as they are.
 
 Nothing of the site's stands between them and the log: all of what they say, at DEBUG, as plain text.
 """

@@ -136,7 +136,7 @@ def _change(
     version = ledger.version[person] + 1
     values = {"person": person, "plan": f"v{version}", "status": "active" if has_access(version) else "canceled"}
     connection.execute(CHANGE, values)
-    before = None if dies else _cached(client, person)
+    before = None if dies or ledger.control else _cached(client, person)
     connection.commit()
     ledger.committed(person, version)
     ledger.changes[lane] += 1

@@ -22,6 +22,7 @@ class Ledger:
     """Shared memory without locks: each cell has one process that writes it."""
 
     def __init__(self, context: SpawnContext, *, control: bool) -> None:
+        self.control = control
         self.version: Any = context.Array("q", PEOPLE + 1, lock=False)
         self.since: Any = context.Array("d", PEOPLE + 1, lock=False)
         self.redis_up: Any = context.Value("d", 0.0, lock=False)

@@ -81,7 +81,7 @@ def take(limits: Sequence[Limit]) -> int:
             cursor.execute(COUNT, [limit.key, limit.window_s])
             count, left_s = cursor.fetchone()
         if count > limit.most:
-            log.warning("attempts are throttled", extra={"what": limit.what})
+            log.warning("attempts are throttled", extra={"kind": limit.what})
             return max(1, math.ceil(float(left_s)))
     return 0
 

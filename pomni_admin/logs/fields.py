@@ -96,6 +96,7 @@ FIELDS: Final[Mapping[str, Check]] = {
     "fence": number(17),
     # what kind of thing
     "cache": WORD,
+    "errand": WORD,
     "kind": WORD,
     "name": WORD,
     "page": WORD,

@@ -118,7 +118,7 @@ class Relay:
         self._layer.stats.relayed(lags_s, found=0 if heard else len(done), failed=failed)
         await self._announce(clock())
         if failed:
-            await self._redis.failed(f"circuit {self._layer.circuit}")
+            await self._redis.failed(f"circuit_{self._layer.circuit}")
             return True
         self._redis.went_well()
         if len(rows) < outbox.AT_ONCE:

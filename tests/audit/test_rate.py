@@ -53,7 +53,7 @@ def test_a_minute_later_it_goes_on(database: Database) -> None:
 
 
 def test_any_number_at_once_let_no_more_pass_than_are_allowed(database: Database) -> None:
-    """Counted before the intent is on record, in place of after, thirty of thirty pass."""
+    """Counted before the intent is on record, in place of after, the ten that come together all pass."""
     gate = Barrier(10)
 
     def at_once(_: int) -> float | None:

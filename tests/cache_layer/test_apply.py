@@ -26,7 +26,7 @@ def test_all_of_them_are_one_round_trip_and_each_has_an_answer_of_its_own() -> N
     assert isinstance(step, Batch)
     calls = [one for one in step.steps if isinstance(one, Call)]
     assert len(calls) == len(step.steps) == 3 + 3 + 2 + 2 + 2
-    replies = [1 if call.script.name == "forget" else [0, 0] for call in calls]
+    replies: list[object] = [1 if call.script.name == "forget" else [0, 0] for call in calls]
     replies[1] = Unavailable("refused")  # one identity of the first
     with pytest.raises(StopIteration) as ended:
         steps.send(replies)

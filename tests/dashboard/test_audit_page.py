@@ -10,7 +10,9 @@ import re
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group
+from django.db import connections
 from django.test import Client
 
 from pomni_admin.accounts.models import User
@@ -167,7 +169,9 @@ def test_the_file_is_read_piece_by_piece(database: Database, monkeypatch: pytest
         await anext(file)
         await anext(file)
         read = len(sizes)
-        return read, len([piece async for piece in file])
+        rest = len([piece async for piece in file])
+        await sync_to_async(connections.close_all)()  # of the thread that has read
+        return read, rest
 
     begun = acts.begin(actor=IGOR, act=Act.EXPORT_AUDIT)
     assert asyncio.run(pieces()) == (1, 2)
@@ -182,6 +186,7 @@ def test_a_file_that_nobody_took_to_its_end_is_on_record_as_such(database: Datab
         file = audit_csv.file(Filters(), begun)
         await anext(file)
         await file.aclose()  # type: ignore[attr-defined]
+        await sync_to_async(connections.close_all)()
 
     asyncio.run(broken_off())
     assert acts.recent(1)[0].result == "interrupted"

@@ -11,7 +11,7 @@ import pytest
 import redis
 from django.test import Client
 
-from cache_layer import CacheLayer
+from cache_layer import CacheLayer, Instance
 from pomni_admin import cache
 from pomni_admin.accounts.models import User
 from pomni_admin.demo.servers import Valkey
@@ -94,7 +94,7 @@ def test_the_verdict_follows_from_what_is_heard(
     heard: bool | None, connected: bool | None, verdict: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Standing, "heard", property(lambda _self: bool(heard)))
-    relays = None if heard is None else []
+    relays: list[Instance] | None = None if heard is None else []
     assert Standing([], None, relays, connected, None).verdict == verdict
 
 

@@ -309,6 +309,18 @@ def test_forgetting_is_confirmed_first_and_then_done(admin: Client, cast: Cast) 
     assert admin.post(FORGET, {"token": token, "reason": "because"}).status_code == 400
 
 
+def test_forgetting_wants_a_fresh_sign_in(admin: Client, cast: Cast) -> None:
+    token = token_in(find(admin, str(cast.alisa)))
+    session = admin.session
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time() - 3600}]
+    session.save()
+    layer().access_state.get(cast.alisa, load=lambda _id: DENIED)
+    asked = admin.post(FORGET, {"token": token, "reason": "privacy"}).content.decode()
+    assert "Redis has forgotten" not in asked
+    assert 'type="password"' in asked
+    assert layer().holdings(cast.alisa).things
+
+
 def test_support_forgets_nobody_and_the_attempt_is_on_record(agent: Client, cast: Cast) -> None:
     token = token_in(find(agent, str(cast.alisa)))
     assert agent.post(FORGET, {"token": token, "reason": "person_asked"}).status_code == 403

@@ -14,13 +14,14 @@ import redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from cache_layer import AccessState, Settings, SyncCacheLayer
+from cache_layer import AccessState, CacheStats, Settings, SyncCacheLayer
 from cache_layer.keys import Keys
 from cache_layer.privacy import tg_hash
 from pomni_admin import cache as site_cache
 from pomni_admin.bot.access import read_access
 from pomni_admin.demo.servers import Postgres, Valkey
 from pomni_admin.relay import outbox as rows_of
+from pomni_admin.relay.standing import standing
 from tests.cache_layer.conftest import sync_client
 from tests.harness.cast import Cast
 from tests.harness.processes import Spawned, _spawner
@@ -169,6 +170,28 @@ async def test_the_bots_own_way_of_writing_is_heard_like_any_other(
         await session.execute(text(PAID.replace("%s", ":user_id")), {"user_id": cast.vera})
     within_a_second(lambda: not cached.left(cast.vera, cast.tg_id("vera")) & ROWS)
     await engine.dispose()
+
+
+def test_without_a_word_it_looks_by_itself_and_says_how_it_did(
+    cast: Cast, outbox: Outbox, cached: Cached, shared_relay: Spawned
+) -> None:
+    """As behind a pooler, where nobody hears a NOTIFY. With POLL_S = 30 this waits half a minute."""
+    eventually(lambda: not outbox.rows())
+    before = relayed()
+    outbox._database.rows("CREATE OR REPLACE FUNCTION pomni_relay_wake() RETURNS void LANGUAGE sql AS ''")
+    cached.fill(cast.vera, cast.tg_id("vera"))
+    outbox._database.rows(PAID, cast.vera)
+    within_a_second(lambda: not cached.left(cast.vera, cast.tg_id("vera")) & ROWS)
+    eventually(lambda: relayed().lag.count > before.lag.count)
+    assert relayed().counts["found"] > before.counts.get("found", 0)
+    found = standing()
+    assert (found.verdict, found.connected, found.failed) == ("running", True, 0)
+
+
+def relayed() -> CacheStats:
+    """What relays have said of themselves in these minutes."""
+    minutes = site_cache.layer().stats.read(2)
+    return sum((minute.caches.get("relay", CacheStats()) for minute in minutes), CacheStats())
 
 
 def test_a_row_that_commits_after_later_ones_is_not_passed_over(

@@ -107,10 +107,12 @@ FIELDS: Final[Mapping[str, Check]] = {
     # what the matter is
     "at": PLACE,
     "code": CODE,
+    "errand": WORD,
     "error": exception_name,
     "note": CODE,
     "reason": either(exception_name, WORD, TLS),
     "trouble": shaped(r"PostgreSQL is away|PostgreSQL has no tables yet|none any more"),
+    "what": WORD,
     "why": WORD,
     # numbers
     "brought": COUNT,

@@ -16,6 +16,7 @@ CHANNELS: dict[str, tuple[Canary, ...]] = {
     "log of worker": ALL,
     "log of beat": ALL,
     "log of reaper": ALL,
+    "log of relay": ALL,
     "log of bot": ALL,
     "keys of Redis": PERSONAL,
     "values of Redis": PERSONAL,
@@ -35,6 +36,7 @@ CONTROLS = (
     "log of worker",
     "log of bot",
     "keys of Redis",
+    "commands to Redis",
     "values of Redis",
     "audit rows",
 )

@@ -107,7 +107,6 @@ FIELDS: Final[Mapping[str, Check]] = {
     # what the matter is
     "at": PLACE,
     "code": CODE,
-    "errand": WORD,
     "error": exception_name,
     "note": CODE,
     "reason": either(exception_name, WORD, TLS),

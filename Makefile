@@ -1,6 +1,6 @@
 # make demo    everything on this machine, until Ctrl-C (PORT=8000, RESET=1 to start afresh)
 # make test    all checks and all tests (JOBS=2 processes; ARGS="-k name" goes to pytest)
-# make check   format, lint, types, imports, translations, migrations
+# make check   format, lint, types, imports, translations, migrations, Django's checks for production, advisories
 # make bench   the figures of docs/benchmarks.md
 # make soak    the long run under faults
 
@@ -11,12 +11,21 @@ INSTALLED := $(VENV)/.installed
 PEERS := $(VENV)/.peers
 CATALOGUES := $(wildcard locale/*/LC_MESSAGES/*.po)
 JOBS ?= 2
+AUDIT ?=
 ARGS ?=
 
 # What the caller has set for the product must not change what the checks see.
 PLAIN := env -u REDIS_URL -u QDRANT_URL POMNI_ENV=test
 
-.PHONY: demo test check bench soak venv translations chromium clean
+# Invented values of the right shape; nothing is connected to.
+AS_IN_PRODUCTION := env -i PATH="$$PATH" POMNI_ENV=production POMNI_ALLOWED_HOSTS=admin.example \
+	POMNI_SECRET_KEY=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ \
+	POMNI_HASH_SECRET=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= \
+	CACHE_ENCRYPTION_KEYS=k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= \
+	DATABASE_URL=postgresql://127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1 QDRANT_URL=http://127.0.0.1:1 \
+	OPENROUTER_API_KEY=none
+
+.PHONY: demo test check audit bench soak venv translations chromium clean
 
 demo: venv translations
 	@exec $(PY) -m pomni_admin.demo --end-with-parent $(if $(PORT),--port $(PORT)) $(if $(filter-out 0,$(RESET)),--reset)
@@ -24,13 +33,31 @@ demo: venv translations
 test: chromium check
 	env -u DJANGO_SETTINGS_MODULE $(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-check: venv translations
+check: venv translations audit
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PLAIN) DATABASE_URL=postgresql://127.0.0.1:1/none $(PY) -W ignore::RuntimeWarning \
 		manage.py makemigrations --check --dry-run
+	$(AS_IN_PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
+
+# What is installed, against the advisories of the package registry. An advisory of today, and a registry that cannot be
+# had, say nothing about the code: both are told loudly, and AUDIT=required makes a failure of them (docs/decisions/0023).
+# The report is there only if all were looked up.
+audit: venv
+	@rm -f $(VENV)/audit.json; \
+	$(VENV)/bin/pip-audit --progress-spinner off --timeout 10 --format json --output $(VENV)/audit.json \
+		>$(VENV)/audit.log 2>&1; code=$$?; \
+	if [ ! -s $(VENV)/audit.json ]; then \
+		echo "AUDIT SKIPPED: the advisories could not be had, so nobody has looked whether packages are known to be vulnerable."; \
+		echo "               $(VENV)/audit.log says why; AUDIT=required makes this a failure."; \
+		[ "$(AUDIT)" != required ]; \
+	elif [ $$code != 0 ]; then \
+		$(VENV)/bin/pip-audit --progress-spinner off --desc off || true; \
+		echo "VULNERABLE PACKAGES: see above; AUDIT=required makes this a failure."; \
+		[ "$(AUDIT)" != required ]; \
+	else echo "pip-audit: no known vulnerabilities in what is installed"; fi
 
 bench: venv translations $(PEERS)
 	$(PY) -m benchmarks

@@ -111,6 +111,7 @@ FIELDS: Final[Mapping[str, Check]] = {
     "note": CODE,
     "reason": either(exception_name, WORD, TLS),
     "trouble": shaped(r"PostgreSQL is away|PostgreSQL has no tables yet|none any more"),
+    "what": WORD,
     "why": WORD,
     # numbers
     "brought": COUNT,

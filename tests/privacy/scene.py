@@ -196,10 +196,12 @@ class Scene:
         connections.close_all()
         watching = threading.Thread(target=lambda: asyncio.run(self._watch(cookies, job)))
         watching.start()
+        dumping = threading.Thread(target=self._dump_redis_after_the_bot)
+        dumping.start()
         browsers = {role: self._browser(cookie) for role, cookie in {"": "", **cookies}.items()}
         if self._protected:  # the control needs only what shows people
             self._visit_everything(browsers, job)
-        self._processes["bot"].wait(60)
+        dumping.join()
         self.out.add("metrics", self._processes["bot"].output.partition("# HELP")[2])
         self._await_job(job)
         browsers["support"].look_people_up(SEARCHED if self._protected else FEW)
@@ -209,7 +211,7 @@ class Scene:
         watching.join()
         if self._protected:
             self._fill_in_forms(browsers)  # the job may be cancelled now
-        self._dump_redis()  # while what it holds has not run out
+        self._dump_redis()
         self._database.rows(BREAK_PAYMENTS)
         browsers["support"].look_people_up(WORDS["a payment id"])
         if self._protected:
@@ -305,6 +307,11 @@ class Scene:
             ended.set()
             for thread in threads:
                 thread.join()
+
+    def _dump_redis_after_the_bot(self) -> None:
+        """At once, for what it holds on people runs out after some seconds."""
+        self._processes["bot"].wait(90)
+        self._dump_redis()
 
     def _dump_redis(self) -> None:
         with redis.Redis.from_url(self._valkey.url) as client:

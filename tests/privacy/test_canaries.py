@@ -36,6 +36,7 @@ CONTROLS = (
     "log of worker",
     "log of bot",
     "keys of Redis",
+    "commands to Redis",
     "values of Redis",
     "audit rows",
 )

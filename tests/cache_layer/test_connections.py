@@ -91,10 +91,10 @@ async def going(kind: Kind, settings: Settings) -> AsyncIterator[tuple[Reader, P
         yield AsyncReader(layer), ping
         await layer.close()
         return
-    default: dict[str, Any] = django_settings.CACHES["default"]
+    ours: dict[str, Any] = django_settings.CACHES["redis"]
     timeout_s = settings.timeout.total_seconds()
-    options = default["OPTIONS"] | {"SOCKET_TIMEOUT": timeout_s, "SOCKET_CONNECT_TIMEOUT": timeout_s}
-    made: Any = CacheHandler({"default": default | {"LOCATION": settings.redis_url, "OPTIONS": options}})["default"]
+    options = ours["OPTIONS"] | {"SOCKET_TIMEOUT": timeout_s, "SOCKET_CONNECT_TIMEOUT": timeout_s}
+    made: Any = CacheHandler({"default": ours | {"LOCATION": settings.redis_url, "OPTIONS": options}})["default"]
     client = None if settings.cluster else made.client.get_client()
     site = SyncCacheLayer(settings, client, role="test")
     ping = await asyncio.to_thread(site.start)

@@ -8,6 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import reduce
 from operator import add
 
@@ -319,10 +320,11 @@ async def test_a_process_without_redis_keeps_nothing_to_send(make_sync: Callable
 async def test_sums_over_reader_processes_are_those_of_the_source(valkey: Valkey, kind: Kind) -> None:
     """Sent bit by bit by several layers at once, nothing is lost between them and nothing is counted twice."""
     readers = 3
-    async with reader("sync", Settings(redis_url=valkey.url)) as watch:
+    settings = Settings(redis_url=valkey.url, timeout=timedelta(seconds=1))  # a busy machine is no outage
+    async with reader("sync", settings) as watch:
 
         async def work(number: int) -> int:
-            async with reader(kind, Settings(redis_url=valkey.url)) as calls:
+            async with reader(kind, settings) as calls:
                 for n in range(60):
                     await calls.plan(n % 20)
                     await asyncio.sleep(0.02)

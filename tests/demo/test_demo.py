@@ -213,7 +213,7 @@ def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
     made = folder.secrets()
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
     assert Folder(tmp_path).secrets() == made
-    assert len({*made.passwords.values()}) == 3
+    assert len({*made.passwords.values()}) == 4
 
 
 def test_passwords_are_long_enough_to_be_accepted_and_differ() -> None:

@@ -109,7 +109,8 @@ def test_nothing_of_it_stays_in_the_browser(
         """What the browser shows when it goes back to the person."""
         with contextlib.suppress(PlaywrightError):  # a form's answer that was not kept is an error page of Chromium's
             page.go_back()
-        return page.content()
+        page.wait_for_load_state()
+        return page.locator("html").inner_html()  # which waits where a page is just being put in place of another
 
     assert handle not in kept()
     with contextlib.suppress(PlaywrightError):
@@ -122,7 +123,7 @@ def test_nothing_of_it_stays_in_the_browser(
     page.locator("details.menu summary").click()
     submit(page, ".menu-sheet form[action*=sign-out] button")
     assert handle not in kept()
-    assert typed not in page.content()
+    assert typed not in page.locator("html").inner_html()
     page_errors[:] = [error for error in page_errors if "ERR_CACHE_MISS" not in error]
 
 

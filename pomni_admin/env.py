@@ -84,6 +84,9 @@ class Environment:
     batch_size: int
     max_runtime_s: int
     daily_at: time
+    weekly_at: time
+    monthly_at: time
+    repair_at: time
     lease_s: int
     reaper_s: int
     offline_delay_ms: int
@@ -161,6 +164,9 @@ def load(environ: Mapping[str, str]) -> Environment:
         batch_size=read.integer("DAILY_SUMMARIES_BATCH_SIZE", 50, least=1, most=1000, unit="users"),
         max_runtime_s=read.integer("DAILY_SUMMARIES_MAX_RUNTIME_SEC", 900, least=10, most=86400, unit="seconds"),
         daily_at=_time(read, "DAILY_SUMMARIES_AT", "03:00"),
+        weekly_at=_time(read, "WEEKLY_SUMMARIES_AT", "04:00"),
+        monthly_at=_time(read, "MONTHLY_SUMMARIES_AT", "05:00"),
+        repair_at=_time(read, "SUMMARIES_REPAIR_AT", "06:00"),
         lease_s=read.integer("SUMMARIES_LEASE_SEC", 20, least=2, most=20, unit="seconds"),
         reaper_s=read.integer("SUMMARIES_REAPER_SEC", 5, least=1, most=10, unit="seconds"),
         offline_delay_ms=read.integer("OFFLINE_LLM_DELAY_MS", 0, least=0, most=60000, unit="ms"),

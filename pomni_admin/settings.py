@@ -245,10 +245,12 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
-    "daily summaries": {
-        "task": "summaries.start_daily",
-        "schedule": crontab(hour=ENV.daily_at.hour, minute=ENV.daily_at.minute),
+    "what is due": {"task": "summaries.start_due", "schedule": 60.0},
+    "vectors": {
+        "task": "summaries.repair_vectors",
+        "schedule": crontab(hour=ENV.repair_at.hour, minute=ENV.repair_at.minute),
     },
+    "retention": {"task": "summaries.roll_up", "schedule": crontab(minute=30)},
 }
 
 LOGGING = logs.configuration(ENV.log_level)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import redis
 
 from pomni_admin.demo.servers import Valkey
-from pomni_admin.summaries import jobs
+from pomni_admin.summaries import jobs, periods
 from tests.dashboard.visitors import Visitor, cookie_of
 from tests.harness.cast import Cast
 from tests.harness.processes import Site, Spawn, StartWorker
@@ -61,7 +61,7 @@ def test_a_worker_that_ends_in_order_takes_its_instances_out(
 ) -> None:
     """Celery ends its pool's processes past `atexit`; then each would be listed as silent for ten minutes."""
     process = worker(concurrency=2)
-    jobs.start_daily(started_by="test")
+    jobs.start("daily", periods.daily(), started_by="test")
     with redis.Redis.from_url(valkey.url) as client:
         deadline = time.monotonic() + 20
         while not any(b'"worker"' in said for said in client.hvals("instances:{all}")):

@@ -14,7 +14,7 @@ from cache_layer.settings import Settings
 from cache_layer.shapes.mirror import Mirror
 from cache_layer.switches import Switches
 
-JobState: TypeAlias = Literal["queued", "running", "ok", "partial", "failed", "canceling", "canceled"]
+JobState: TypeAlias = Literal["queued", "running", "paused", "ok", "partial", "failed", "canceling", "canceled"]
 
 
 class WorkerView(msgspec.Struct, frozen=True):
@@ -29,12 +29,16 @@ class WorkerView(msgspec.Struct, frozen=True):
 
 
 class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A job at one moment. Counters count people; `checked_users` = processed + skipped + errors.
+    """A job at one moment. Counters count people, in a rebuild the periods of the one person; `checked_users` =
+    processed + skipped + errors.
 
     Attributes:
         period_start, period_end: the days that are summarised; the end is exclusive.
         started_by: who or what: a schedule, a command, a sign-in name.
         total: people to look at; None until the plan is made.
+        note: a short fixed word that says why it ended as it did.
+        retry_of: the job whose failed people this one takes up.
+        tokens_in, tokens_out: what the model has read and written.
         vectors_pending: summaries whose vector is still to be written.
         rate_per_s, eta_s: people a second now, seconds to the end at that rate; None where it cannot be told.
         revision: µs since 1970 by PostgreSQL's clock, read in the statement that read the counters.
@@ -63,6 +67,11 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     batches_done: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    paused_at: datetime | None = None
+    note: str = ""
+    retry_of: str | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
     heartbeat_at: datetime | None = None
     rate_per_s: float | None = None
     eta_s: float | None = None

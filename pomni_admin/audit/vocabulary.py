@@ -30,6 +30,8 @@ class Reason(TextChoices):
     WRONG_DATA = "wrong_data", _("It shows something wrong")
     INCIDENT = "incident", _("Redis is in trouble")
     MAINTENANCE = "maintenance", _("Work on Redis")
+    PROVIDER_TROUBLE = "provider_trouble", _("The provider is in trouble")
+    FAILED_BEFORE = "failed_before", _("It failed or stopped early")
     REPAIRED = "repaired", _("It has been put right")
     NEW_COLLEAGUE = "new_colleague", _("Is new here")
     NEW_DUTIES = "new_duties", _("Has other duties now")
@@ -53,6 +55,13 @@ class Act(TextChoices):
     EXPORT_AUDIT = "audit.export", _("Exported the audit")
     RUN_SUMMARIES = "summaries.run", _("Started summaries")
     CANCEL_SUMMARIES = "summaries.cancel", _("Cancelled summaries")
+    PAUSE_SUMMARIES = "summaries.pause", _("Paused summaries")
+    RESUME_SUMMARIES = "summaries.resume", _("Resumed summaries")
+    RETRY_SUMMARIES = "summaries.retry", _("Retried those who failed")
+    RUN_SUMMARIES_AGAIN = "summaries.run_again", _("Ran summaries again")
+    SWITCH_SCHEDULE_OFF = "summaries.schedule_off", _("Switched a schedule off")
+    SWITCH_SCHEDULE_ON = "summaries.schedule_on", _("Switched a schedule on")
+    REPAIR_VECTORS = "summaries.repair_vectors", _("Repaired vectors")
     SWITCH_CACHE_OFF = "cache.switch_off", _("Switched a cache off")
     SWITCH_CACHE_ON = "cache.switch_on", _("Switched a cache on")
     CREATE_SUPERUSER = "accounts.create_superuser", _("Created a superuser")
@@ -86,8 +95,15 @@ REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
     ),
     Act.FORGET_PERSON: (Reason.PERSON_ASKED, Reason.PRIVACY, Reason.WRONG_DATA, Reason.OTHER),
     Act.EXPORT_AUDIT: (Reason.OTHER,),
-    Act.RUN_SUMMARIES: (Reason.MISSED_RUN, Reason.RUN_AGAIN, Reason.SCHEDULE, Reason.OTHER),
+    Act.RUN_SUMMARIES: (Reason.MISSED_RUN, Reason.PERSON_ASKED, Reason.RUN_AGAIN, Reason.SCHEDULE, Reason.OTHER),
     Act.CANCEL_SUMMARIES: (Reason.STUCK, Reason.WRONG_PERIOD, Reason.OTHER),
+    Act.PAUSE_SUMMARIES: (Reason.PROVIDER_TROUBLE, Reason.MAINTENANCE, Reason.OTHER),
+    Act.RESUME_SUMMARIES: (Reason.REPAIRED, Reason.FAILED_BEFORE, Reason.OTHER),
+    Act.RETRY_SUMMARIES: (Reason.FAILED_BEFORE, Reason.OTHER),
+    Act.RUN_SUMMARIES_AGAIN: (Reason.RUN_AGAIN, Reason.WRONG_DATA, Reason.OTHER),
+    Act.SWITCH_SCHEDULE_OFF: (Reason.PROVIDER_TROUBLE, Reason.MAINTENANCE, Reason.OTHER),
+    Act.SWITCH_SCHEDULE_ON: (Reason.REPAIRED, Reason.OTHER),
+    Act.REPAIR_VECTORS: (Reason.WRONG_DATA, Reason.MAINTENANCE, Reason.OTHER),
     Act.SWITCH_CACHE_OFF: (Reason.WRONG_DATA, Reason.INCIDENT, Reason.MAINTENANCE, Reason.OTHER),
     Act.SWITCH_CACHE_ON: (Reason.REPAIRED, Reason.OTHER),
     Act.CREATE_SUPERUSER: (),

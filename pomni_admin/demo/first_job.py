@@ -18,10 +18,12 @@ PATIENCE_S = 300
 
 def main() -> None:
     from pomni_admin.summaries import jobs
+    from pomni_admin.summaries.models import Kind
+    from pomni_admin.summaries.periods import day_of
 
     day = datetime.now(UTC).date() - timedelta(days=2)
     try:
-        job_id = str(jobs.start_daily(day, started_by="demo", once="the first of the demo").pk)
+        job_id = str(jobs.start(Kind.DAILY, day_of(day), started_by="demo", once="the first of the demo").pk)
     except jobs.AlreadyStarted:
         return
     except jobs.AlreadyRunning as running:

@@ -17,14 +17,17 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
+from pomni_admin.summaries import units
+from pomni_admin.summaries.models import Kind
 from pomni_admin.summaries.periods import Period
+from pomni_admin.summaries.units import Unit
 
 MOST_ATTEMPTS = 8
 """So many claims without the cursor moving, and the person at the cursor is passed over: the texts kill workers. Few
 enough for a job to survive such a person within its time; with 3, a storm of kills passed over one who was harmless."""
 
 SHARE_JOB = """
-SELECT kind, period_start, period_end, fence FROM summaries_job
+SELECT kind, period_start, period_end, user_id, fence FROM summaries_job
 WHERE id = %(job)s AND state = 'running' AND deadline_at > now()
 FOR SHARE
 """
@@ -40,7 +43,7 @@ FROM (
     FOR UPDATE SKIP LOCKED
 ) AS free
 WHERE batch.id = free.id
-RETURNING batch.id, batch.number, batch.users, batch.cursor, batch.claim, batch.attempts
+RETURNING batch.id, batch.number, batch.units, batch.cursor, batch.claim, batch.attempts
 """
 
 RENEW = """
@@ -49,21 +52,37 @@ SET heartbeat_at = now(), lease_until = now() + %(lease_s)s * interval '1 second
 WHERE id = %(batch)s AND claim = %(claim)s AND state = 'running'
 """
 
-STANDING = """
+WAITS = """
+other.state = 'running' AND other.deadline_at > now() AND EXISTS (
+    SELECT 1 FROM summaries_batch AS free WHERE free.job_id = other.id
+    AND (free.state = 'waiting' OR free.state = 'running' AND free.lease_until < now())
+)
+"""
+"""Of `other`: it has a batch that a worker could claim now."""
+
+MORE_URGENT = f"""
+SELECT other.id FROM summaries_job AS other, summaries_job AS job
+WHERE job.id = %(job)s AND other.priority > job.priority AND {WAITS}
+ORDER BY other.priority DESC, other.created_at LIMIT 1
+"""  # noqa: S608 (both parts are ours)
+
+STANDING = f"""
 SELECT job.state, job.deadline_at <= now(),
-       batch.state = 'running' AND batch.claim = %(claim)s AND job.fence = %(fence)s
+       batch.state = 'running' AND batch.claim = %(claim)s AND job.fence = %(fence)s,
+       EXISTS (SELECT 1 FROM summaries_job AS other WHERE other.priority > job.priority AND {WAITS})
 FROM summaries_batch AS batch JOIN summaries_job AS job ON job.id = batch.job_id
 WHERE batch.id = %(batch)s
-"""
+"""  # noqa: S608 (both parts are ours)
 
 ADVANCE = """
 UPDATE summaries_batch AS batch
-SET cursor = %(user)s, attempts = 0,
+SET cursor = %(unit)s, attempts = 0,
     processed = processed + %(processed)s, written = written + %(processed)s,
-    skipped = skipped + %(skipped)s, errors = errors + %(errors)s
+    skipped = skipped + %(skipped)s, errors = errors + %(errors)s,
+    tokens_in = tokens_in + %(tokens_in)s, tokens_out = tokens_out + %(tokens_out)s
 FROM summaries_job AS job
-WHERE batch.id = %(batch)s AND batch.claim = %(claim)s AND batch.state = 'running' AND batch.cursor < %(user)s
-  AND job.id = batch.job_id AND job.fence = %(fence)s AND job.state IN ('running', 'canceling')
+WHERE batch.id = %(batch)s AND batch.claim = %(claim)s AND batch.state = 'running' AND batch.cursor < %(unit)s
+  AND job.id = batch.job_id AND job.fence = %(fence)s AND job.state IN ('running', 'paused', 'canceling')
 """
 
 NOTE = """
@@ -91,28 +110,39 @@ class Standing(Enum):
 
     GO = "go"
     CANCELED = "canceled"
+    PAUSED = "paused"
+    URGENT = "urgent"
+    """A job with a higher priority waits for a worker."""
     OVERDUE = "overdue"
     DISPLACED = "displaced"
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One worker's right to one batch. `fence` is the job's, `number` counts batches from 1."""
+    """One worker's right to one batch. `fence` is the job's, `number` counts batches from 1.
+
+    Attributes:
+        user_id: of a job for one person.
+    """
 
     job_id: UUID
     kind: str
     period: Period
+    user_id: int | None
     fence: int
     batch_id: int
     number: int
-    users: tuple[int, ...]
+    units: tuple[int, ...]
     cursor: int
     claim: int
     attempts: int
 
     @property
-    def waiting_users(self) -> tuple[int, ...]:
-        return tuple(user_id for user_id in self.users if user_id > self.cursor)
+    def waiting_units(self) -> tuple[Unit, ...]:
+        waiting = (number for number in self.units if number > self.cursor)
+        if self.kind == Kind.REBUILD and self.user_id is not None:
+            return tuple(units.of_rebuild(number, self.user_id) for number in waiting)
+        return tuple(units.of_person(number, self.kind, self.period) for number in waiting)
 
 
 def take(job_id: UUID, worker: str) -> Claim | None:
@@ -129,9 +159,19 @@ def take(job_id: UUID, worker: str) -> Claim | None:
         batch = cursor.fetchone()
     if batch is None:
         return None
-    kind, start, end, fence = job
-    batch_id, number, users, done_to, claim, attempts = batch
-    return Claim(job_id, kind, Period(start, end), fence, batch_id, number, tuple(users), done_to, claim, attempts)
+    kind, start, end, user_id, fence = job
+    batch_id, number, numbers, done_to, claim, attempts = batch
+    return Claim(
+        job_id, kind, Period(start, end), user_id, fence, batch_id, number, tuple(numbers), done_to, claim, attempts
+    )
+
+
+def more_urgent_than(job_id: UUID) -> UUID | None:
+    """The most urgent of the jobs with a higher priority that wait for a worker."""
+    with connection.cursor() as cursor:
+        cursor.execute(MORE_URGENT, {"job": job_id})
+        row = cursor.fetchone()
+    return None if row is None else row[0]
 
 
 def renew(claim: Claim) -> bool:
@@ -146,23 +186,33 @@ def standing(claim: Claim) -> Standing:
         row = cursor.fetchone()
     if row is None or not row[2]:
         return Standing.DISPLACED
-    state, overdue, _ours = row
-    if state == "canceling":
-        return Standing.CANCELED
+    state, overdue, _ours, urgent = row
     if state != "running":
-        return Standing.DISPLACED
-    return Standing.OVERDUE if overdue else Standing.GO
+        return {"canceling": Standing.CANCELED, "paused": Standing.PAUSED}.get(state, Standing.DISPLACED)
+    if overdue:
+        return Standing.OVERDUE
+    return Standing.URGENT if urgent else Standing.GO
 
 
-def advance(claim: Claim, user_id: int, *, processed: int = 0, skipped: int = 0, errors: int = 0) -> None:
-    """Count one person and move the cursor past them, in the caller's transaction.
+def advance(
+    claim: Claim,
+    unit: Unit,
+    *,
+    processed: int = 0,
+    skipped: int = 0,
+    errors: int = 0,
+    tokens_in: int = 0,
+    tokens_out: int = 0,
+) -> None:
+    """Count one unit and move the cursor past it, in the caller's transaction.
 
-    A call in flight when the job was canceled may still be kept: it has been paid for, and the job waits for it.
+    A call in flight when the job was canceled or paused may still be kept: it has been paid for.
 
     Raises:
         Displaced: the claim is stale, and the caller's transaction must roll back.
     """
-    counts = {"user": user_id, "processed": processed, "skipped": skipped, "errors": errors}
+    counts = {"unit": unit.number, "processed": processed, "skipped": skipped, "errors": errors}
+    counts |= {"tokens_in": tokens_in, "tokens_out": tokens_out}
     if _execute(ADVANCE, claim, fence=claim.fence, **counts) != 1:
         raise Displaced
 

@@ -1,4 +1,4 @@
-"""One person's pass: may we, read, ask, write, bring the vector.
+"""One unit's pass: may we, read, ask, write, bring the vector.
 
 Nothing is held while the model thinks. What was true before is asked again in the transaction that writes, under a
 share lock on the person's row: whoever has left, changed their privacy or purged their messages meanwhile gets no
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import partial
+from typing import Any
 
 import structlog
 from django.db import OperationalError, connection, transaction
@@ -19,10 +20,11 @@ from psycopg import errors as postgres
 from cache_layer.privacy import may_store
 from pomni_admin.summaries import claims, pending
 from pomni_admin.summaries.claims import Claim
-from pomni_admin.summaries.models import Failure
+from pomni_admin.summaries.models import Failure, Kind
 from pomni_admin.summaries.providers import ProviderError, ProviderRateLimited, SummaryText, provider
 from pomni_admin.summaries.retries import persist
-from pomni_admin.summaries.sources import SOURCES, Material
+from pomni_admin.summaries.sources import OLD_MONTHLY, SOURCES, Material
+from pomni_admin.summaries.units import Unit
 from pomni_admin.summaries.vectors import VectorsError, vectors
 from pomni_admin.summaries.watch import Watch
 
@@ -55,6 +57,19 @@ RETURNING id, updated_at
 """
 
 
+RENAME = """
+UPDATE dialog_summaries AS old SET kind = %(kind)s, period_start = %(start)s, period_end = %(end)s
+WHERE id = (
+    SELECT min(id) FROM dialog_summaries
+    WHERE user_id = %(user)s AND kind = %(old)s AND period_start >= %(start)s AND period_start < %(end)s
+) AND NOT EXISTS (
+    SELECT 1 FROM dialog_summaries AS new WHERE new.user_id = %(user)s AND new.kind = %(kind)s
+    AND new.period_start = %(start)s AND new.period_end = %(end)s
+)
+"""
+"""The bot's old row for the month becomes the monthly one, so that the month has one row and one vector."""
+
+
 class Unwritten(Enum):
     """Why the transaction wrote no summary."""
 
@@ -71,60 +86,74 @@ class Written:
     updated_at: datetime
 
 
-def summarise(claim: Claim, user_id: int, watch: Watch) -> None:
-    """Take one person through, and count them exactly once.
+def summarise(claim: Claim, unit: Unit, watch: Watch) -> None:
+    """Take one unit through, and count it exactly once.
 
     Raises:
-        Stop: the job was canceled, or the like, while waiting; the person has not been counted.
+        Stop: the job was canceled, or the like, while waiting; the unit has not been counted.
         Displaced: somebody else has the batch; nothing was written.
     """
     try:
-        written = _summary(claim, user_id, watch)
+        written = _summary(claim, unit, watch)
     except ProviderError as error:
-        fail(claim, user_id, f"llm_{error.code}")
+        fail(claim, unit, f"llm_{error.code}")
         return
     if written is not None:
         _vector(claim, written.summary_id, watch)
 
 
-def skip(claim: Claim, user_id: int) -> None:
-    """Count a person for whom there is nothing to write."""
-    claims.advance(claim, user_id, skipped=1)
+def skip(claim: Claim, unit: Unit) -> None:
+    """Count a unit for which there is nothing to write."""
+    claims.advance(claim, unit, skipped=1)
 
 
-def fail(claim: Claim, user_id: int, code: str) -> None:
-    """Count a person whose summary could not be made; the job goes on, and this one can be retried alone."""
+def fail(claim: Claim, unit: Unit, code: str) -> None:
+    """Count a unit whose summary could not be made; the job goes on, and this one can be retried alone."""
     log.warning("summary failed", job=str(claim.job_id), batch=claim.number, code=code)
     with transaction.atomic():
-        claims.advance(claim, user_id, errors=1)
+        claims.advance(claim, unit, errors=1)
         Failure.objects.update_or_create(
-            job_id=claim.job_id, user_id=user_id, defaults={"batch_id": claim.batch_id, "code": code[:64]}
+            job_id=claim.job_id, unit=unit.number, defaults={"batch_id": claim.batch_id, "code": code[:64]}
         )
 
 
-def _summary(claim: Claim, user_id: int, watch: Watch) -> Written | None:
-    """The row, or None when the person has been counted without one."""
+def clear(claim: Claim) -> None:
+    """Before a rebuild: take the person's vectors away, so that what remains in the end is what was rebuilt.
+
+    First every row of theirs is put down as waiting for its vector: those that the rebuild does not reach get theirs
+    back. Qdrant away is no reason to stop: what it still has is overwritten, or found by `vector_check`.
+    """
+    assert claim.user_id is not None
+    pending.add_all(claim.user_id)
+    try:
+        vectors().delete_person(claim.user_id)
+    except VectorsError as error:
+        log.warning("a rebuild begins with the old vectors", job=str(claim.job_id), code=error.code)
+
+
+def _summary(claim: Claim, unit: Unit, watch: Watch) -> Written | None:
+    """The row, or None when the unit has been counted without one."""
 
     def note(_error: ProviderError) -> None:
         claims.note_retry(claim)
 
-    source = SOURCES[claim.kind]
+    source = SOURCES[unit.kind]
     for _ in range(MOST_READINGS):
-        material = source.read(user_id, claim.period) if _may_store(user_id, PRIVACY) else None
+        material = source.read(unit.user_id, unit.period) if _may_store(unit.user_id, PRIVACY) else None
         if material is None:
-            skip(claim, user_id)
+            skip(claim, unit)
             return None
         text = persist(partial(provider().summarise, material.messages), pause=watch.pause, note=note)
-        written = _write_patiently(claim, user_id, material, text, watch)
+        written = _write_patiently(claim, unit, material, text, watch)
         if isinstance(written, Written):
             return written
         if written is Unwritten.LOCKED:
-            fail(claim, user_id, "rows_locked")
+            fail(claim, unit, "rows_locked")
             return None
         if written is Unwritten.FORBIDDEN:
-            skip(claim, user_id)
+            skip(claim, unit)
             return None
-    fail(claim, user_id, "rows_kept_changing")
+    fail(claim, unit, "rows_kept_changing")
     return None
 
 
@@ -136,12 +165,12 @@ def _may_store(user_id: int, sql: str) -> bool:
 
 
 def _write_patiently(
-    claim: Claim, user_id: int, material: Material, text: SummaryText, watch: Watch
+    claim: Claim, unit: Unit, material: Material, text: SummaryText, watch: Watch
 ) -> Written | Unwritten:
     """Write, and again a little later while somebody else has one of the rows locked."""
     for _ in range(MOST_WRITINGS):
         try:
-            return _write(claim, user_id, material, text)
+            return _write(claim, unit, material, text)
         except OperationalError as error:
             if not isinstance(error.__cause__, (postgres.LockNotAvailable, postgres.DeadlockDetected)):
                 raise
@@ -149,32 +178,27 @@ def _write_patiently(
     return Unwritten.LOCKED
 
 
-def _write(claim: Claim, user_id: int, material: Material, text: SummaryText) -> Written | Unwritten:
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(WAIT_FOR_PERSON)
-        if not _may_store(user_id, HOLD_PERSON):
+def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText) -> Written | Unwritten:
+    span: dict[str, Any] = {
+        "user": unit.user_id,
+        "kind": unit.kind,
+        "start": unit.period.starts_at,
+        "end": unit.period.ends_at,
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(WAIT_FOR_PERSON)
+        if not _may_store(unit.user_id, HOLD_PERSON):
             return Unwritten.FORBIDDEN
-        with connection.cursor() as cursor:
-            cursor.execute(WAIT_FOR_THE_REST)
-        if not SOURCES[claim.kind].still_there(material):
+        cursor.execute(WAIT_FOR_THE_REST)
+        if not SOURCES[unit.kind].still_there(unit.user_id, unit.period, material):
             return Unwritten.CHANGED
-        claims.advance(claim, user_id, processed=1)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                WRITE,
-                {
-                    "user": user_id,
-                    "kind": claim.kind,
-                    "start": claim.period.starts_at,
-                    "end": claim.period.ends_at,
-                    "text": text.text,
-                    "tokens": text.tokens_in + text.tokens_out,
-                    "source_count": len(material.row_ids),
-                },
-            )
-            summary_id, updated_at = cursor.fetchone()
-        pending.add(summary_id, user_id, claim.batch_id, updated_at)
+        claims.advance(claim, unit, processed=1, tokens_in=text.tokens_in, tokens_out=text.tokens_out)
+        if unit.kind == Kind.MONTHLY:
+            cursor.execute(RENAME, span | {"old": OLD_MONTHLY})
+        tokens = text.tokens_in + text.tokens_out
+        cursor.execute(WRITE, span | {"text": text.text, "tokens": tokens, "source_count": len(material.row_ids)})
+        summary_id, updated_at = cursor.fetchone()
+        pending.add(summary_id, unit.user_id, claim.batch_id, updated_at)
     return Written(summary_id, updated_at)
 
 

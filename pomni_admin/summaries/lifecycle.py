@@ -17,6 +17,8 @@ from pomni_admin.summaries.verdicts import Facts, Verdict, verdict
 
 log = structlog.get_logger(__name__)
 
+RESUMABLE = ("deadline", "vectors_pending")
+"""Notes of a `partial` job with something left to do; those who failed are tried again by a job of their own."""
 VECTOR_GRACE_LEASES = 3
 PATIENCE_EXTRA_S = 60
 """Beside the calls that may be in flight: reading, waiting for row locks, Qdrant."""
@@ -45,8 +47,26 @@ WHERE id = %(job)s AND state = 'queued'
 
 CANCEL = """
 UPDATE summaries_job SET state = 'canceling', deadline_at = least(deadline_at, now())
-WHERE id = %(job)s AND state IN ('queued', 'running')
+WHERE id = %(job)s AND state IN ('queued', 'running', 'paused')
 """
+
+PAUSE = "UPDATE summaries_job SET state = 'paused', paused_at = now() WHERE id = %(job)s AND state = 'running'"
+
+GO_ON = """
+UPDATE summaries_job
+SET state = 'running', paused_at = NULL, deadline_at = deadline_at + (now() - paused_at),
+    idle_s = idle_s + extract(epoch FROM now() - paused_at)
+WHERE id = %(job)s AND state = 'paused'
+"""
+
+RESUME = """
+UPDATE summaries_job
+SET state = 'running', note = '', finished_at = NULL, fence = nextval('summaries_job_fence'), plan_attempts = 0,
+    deadline_at = now() + %(runtime_s)s * interval '1 second',
+    idle_s = idle_s + extract(epoch FROM now() - finished_at)
+WHERE id = %(job)s AND state = 'partial' AND note = ANY(%(resumable)s)
+"""
+"""Under a new fence, since another job of this kind may have held the lock meanwhile (G8)."""
 
 FENCE_OFF = """
 UPDATE summaries_batch SET claim = claim + 1, state = 'waiting', lease_until = NULL
@@ -87,6 +107,35 @@ def cancel(job_id: UUID) -> bool:
     log.info("job cancel requested", job=str(job_id))
     mirror.publish(job_id)
     settle(job_id)
+    return True
+
+
+def pause(job_id: UUID) -> bool:
+    """Let no further unit start until `resume`; whatever is in the middle of a call is kept. False when not running.
+
+    A paused job keeps its place and its lock, and its time limit waits with it.
+    """
+    if _execute(PAUSE, job_id) != 1:
+        return False
+    log.info("job paused", job=str(job_id))
+    mirror.publish(job_id)
+    return True
+
+
+def resume(job_id: UUID) -> bool:
+    """Go on with a paused job, or with one whose time was up before its work was done. False when it is neither.
+
+    Raises:
+        django.db.IntegrityError: another job of this kind has not ended.
+    """
+    with transaction.atomic():
+        resumed = _execute(GO_ON, job_id) or _execute(
+            RESUME, job_id, runtime_s=settings.ENV.max_runtime_s, resumable=list(RESUMABLE)
+        )
+    if not resumed:
+        return False
+    log.info("job resumed", job=str(job_id))
+    mirror.publish(job_id)
     return True
 
 

@@ -14,10 +14,11 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from pomni_admin.summaries import claims, engine, lifecycle, mirror, planner, shutdown, wake
-from pomni_admin.summaries.claims import Claim, Displaced
+from pomni_admin.summaries.claims import Claim, Displaced, Standing
 from pomni_admin.summaries.heartbeat import Heartbeat
 from pomni_admin.summaries.lock import Hold
-from pomni_admin.summaries.models import Batch, BatchState, Job
+from pomni_admin.summaries.models import Batch, BatchState, Job, Kind
+from pomni_admin.summaries.units import Unit
 from pomni_admin.summaries.watch import Stop, Watch
 
 log = structlog.get_logger(__name__)
@@ -35,8 +36,9 @@ def look(job_id: UUID) -> None:
     """Look at the job and do what there is to do. Harmless at any time, any number of times, in any process."""
     job = lifecycle.begin(job_id)
     if job is not None:
-        if not job.planned:
-            planner.plan(job_id, lambda: _page_planned(job_id))
+        if not job.planned and planner.plan(job_id):
+            mirror.publish(job_id)
+            wake.looks(job_id, waiting_batches(job_id) - 1)  # this worker takes one itself
         _work_off(job)
     lifecycle.settle(job_id)
 
@@ -45,14 +47,11 @@ def waiting_batches(job_id: UUID) -> int:
     return Batch.objects.filter(job_id=job_id, state=BatchState.WAITING).count()
 
 
-def _page_planned(job_id: UUID) -> None:
-    mirror.publish(job_id)
-    wake.looks(job_id, waiting_batches(job_id) - 1)  # this worker takes one itself
-
-
 def _work_off(job: Job) -> None:
     ends = time.monotonic() + TURN_S
     while not shutdown.stopping():
+        if (urgent := claims.more_urgent_than(job.pk)) is not None:
+            look(urgent)
         claim = claims.take(job.pk, worker_name())
         if claim is None:
             return
@@ -65,7 +64,7 @@ def _work_off(job: Job) -> None:
 
 
 def _run(job: Job, claim: Claim) -> bool:
-    """Work one batch off; False when this worker should look no further."""
+    """Work one batch off; False when this worker should look no further for this job."""
     lock = lifecycle.lock_of(job)
 
     def beat() -> bool:
@@ -74,27 +73,30 @@ def _run(job: Job, claim: Claim) -> bool:
     try:
         with Heartbeat(beat, settings.ENV.lease_s) as heart:
             watch = Watch(claim, heart)
-            for user_id in claim.waiting_users:
+            if claim.kind == Kind.REBUILD and not claim.cursor:
+                engine.clear(claim)
+            for unit in claim.waiting_units:
                 watch.check()
-                _one(claim, user_id, watch)
+                _one(claim, unit, watch)
+                watch.heeds_urgent = True
                 mirror.publish_soon(claim.job_id)
-            finished = claims.finish(claim)
+            goes_on = claims.finish(claim)
     except (Stop, Displaced) as reason:
         why = reason.why if isinstance(reason, Stop) else "displaced"
         log.info("batch given back", job=str(claim.job_id), batch=claim.number, why=why)
         claims.give_back(claim)
-        finished = False
+        goes_on = why == Standing.URGENT.value
     mirror.publish(claim.job_id)
-    return finished
+    return goes_on
 
 
-def _one(claim: Claim, user_id: int, watch: Watch) -> None:
-    """One person. Whatever goes wrong with them is theirs alone, except that PostgreSQL is away."""
-    if claim.attempts > claims.MOST_ATTEMPTS and user_id == claim.waiting_users[0]:
-        engine.fail(claim, user_id, "worker_died")
+def _one(claim: Claim, unit: Unit, watch: Watch) -> None:
+    """One unit. Whatever goes wrong with it is its own affair, except that PostgreSQL is away."""
+    if claim.attempts > claims.MOST_ATTEMPTS and unit == claim.waiting_units[0]:
+        engine.fail(claim, unit, "worker_died")
         return
     try:
-        engine.summarise(claim, user_id, watch)
+        engine.summarise(claim, unit, watch)
     except (Stop, Displaced):
         raise
     except Exception as error:
@@ -103,4 +105,4 @@ def _one(claim: Claim, user_id: int, watch: Watch) -> None:
         # Neither the message nor the traceback's values may be logged: they can hold what the person wrote (G6).
         last = traceback.extract_tb(error.__traceback__)[-1]
         log.error("unexpected error", error=type(error).__name__, at=f"{Path(last.filename).name}:{last.lineno}")
-        engine.fail(claim, user_id, f"unexpected_{type(error).__name__}")
+        engine.fail(claim, unit, f"unexpected_{type(error).__name__}")

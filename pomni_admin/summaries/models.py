@@ -17,11 +17,15 @@ from pomni_admin.summaries.periods import Period
 
 class Kind(models.TextChoices):
     DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    REBUILD = "rebuild"
 
 
 class JobState(models.TextChoices):
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
     CANCELING = "canceling"
     OK = "ok"
     PARTIAL = "partial"
@@ -29,7 +33,7 @@ class JobState(models.TextChoices):
     CANCELED = "canceled"
 
 
-ACTIVE = (JobState.QUEUED, JobState.RUNNING, JobState.CANCELING)
+ACTIVE = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSED, JobState.CANCELING)
 """The states in which a job may still move."""
 
 
@@ -38,12 +42,15 @@ class Job(models.Model):
 
     Attributes:
         period_start, period_end: UTC days, the end exclusive.
+        period_start, period_end: of a rebuild, the days; its weeks and months are the last ones over by the end.
         user_id: set for a run for one person only.
+        priority: workers leave a job for one with a higher priority at the next person.
+        retry_of: the job whose failed people this one takes up.
         fence: grows with every job; the lock in Redis carries it, and every write checks it (G8).
         once: a name that may start only once, such as a schedule's start of one day; empty for people's starts.
-        planned, planned_user_id, found: how far the plan is: the last person with a place in a batch, and how many.
         plan_claim, plan_lease_until, plan_attempts: who may plan now, as for batches.
-        total: people in the plan; None until it is complete.
+        total: units in the plan; None until it is made.
+        paused_at, idle_s: since when it is paused; how long it has been paused, or ended before it was resumed.
         note: a short fixed word that says why a job ended as it did, where its counters do not.
     """
 
@@ -56,9 +63,9 @@ class Job(models.Model):
     fence = models.BigIntegerField(db_default=Func(Value("summaries_job_fence"), function="nextval"), editable=False)
     started_by = models.CharField(max_length=150)
     once = models.CharField(max_length=64, null=True, unique=True)
+    priority = models.SmallIntegerField(default=0)
+    retry_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="retries")
     planned = models.BooleanField(default=False)
-    planned_user_id = models.BigIntegerField(default=0)
-    found = models.IntegerField(default=0)
     plan_claim = models.IntegerField(default=0)
     plan_lease_until = models.DateTimeField(null=True)
     plan_attempts = models.IntegerField(default=0)
@@ -68,6 +75,8 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True)
     deadline_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    paused_at = models.DateTimeField(null=True)
+    idle_s = models.FloatField(default=0)
 
     class Meta:
         constraints = [
@@ -93,37 +102,41 @@ class BatchState(models.TextChoices):
 
 
 class Batch(models.Model):
-    """A fixed list of people that one worker at a time works off, and how far it is.
+    """A fixed list of units that one worker at a time works off, and how far it is.
 
-    Cursor and counters move in one statement, in the transaction that writes the person's summary: that is why they
-    are exact whenever a worker dies.
+    Cursor and counters move in one statement, in the transaction that writes the unit's summary: that is why they are
+    exact whenever a worker dies. Everything that a batch begins with is the database's default: the planner writes
+    batches by SQL.
 
     Attributes:
-        users: ascending and final once planned, at most `DAILY_SUMMARIES_BATCH_SIZE`.
-        cursor: the last person of `users` that is finished; 0 before the first.
+        units: people, or the spans of one person's rebuild, as `units` numbers them; ascending and final.
+        cursor: the last of `units` that is finished; 0 before the first.
         claim: grows with every claim; a write that carries an older one is refused (G8).
         attempts: claims since the cursor last moved: a person whose texts kill the worker is passed over in the end.
+        tokens_in, tokens_out: what the model has read and written, by its own account.
     """
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="batches")
     number = models.IntegerField()
-    users: ArrayField[list[int], list[int]] = ArrayField(models.BigIntegerField())
-    state = models.CharField(max_length=8, choices=BatchState.choices, default=BatchState.WAITING)
-    cursor = models.BigIntegerField(default=0)
-    claim = models.BigIntegerField(default=0)
-    claimed_by = models.CharField(max_length=150, default="")
+    units: ArrayField[list[int], list[int]] = ArrayField(models.BigIntegerField())
+    state = models.CharField(max_length=8, choices=BatchState.choices, db_default=BatchState.WAITING)
+    cursor = models.BigIntegerField(db_default=0)
+    claim = models.BigIntegerField(db_default=0)
+    claimed_by = models.CharField(max_length=150, db_default="")
     claimed_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
-    attempts = models.IntegerField(default=0)
-    processed = models.IntegerField(default=0)
-    written = models.IntegerField(default=0)
-    embedding_ok = models.IntegerField(default=0)
-    embedding_429 = models.IntegerField(default=0)
-    skipped = models.IntegerField(default=0)
-    errors = models.IntegerField(default=0)
-    retries = models.IntegerField(default=0)
+    attempts = models.IntegerField(db_default=0)
+    processed = models.IntegerField(db_default=0)
+    written = models.IntegerField(db_default=0)
+    embedding_ok = models.IntegerField(db_default=0)
+    embedding_429 = models.IntegerField(db_default=0)
+    skipped = models.IntegerField(db_default=0)
+    errors = models.IntegerField(db_default=0)
+    retries = models.IntegerField(db_default=0)
+    tokens_in = models.BigIntegerField(db_default=0)
+    tokens_out = models.BigIntegerField(db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="summaries_batch_number")]
@@ -138,16 +151,16 @@ class Batch(models.Model):
 
 
 class Failure(models.Model):
-    """A person whose summary could not be made, and the class of error; never a text (G6)."""
+    """A unit whose summary could not be made, and the class of error; never a text (G6)."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="failures")
     batch = models.ForeignKey(Batch, models.CASCADE, related_name="failures")
-    user_id = models.BigIntegerField()
+    unit = models.BigIntegerField()
     code = models.CharField(max_length=64)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["job", "user_id"], name="summaries_one_failure_a_person")]
+        constraints = [models.UniqueConstraint(fields=["job", "unit"], name="summaries_one_failure_a_unit")]
 
     def __str__(self) -> str:
         return f"failure {self.code}"
@@ -174,3 +187,44 @@ class PendingVector(models.Model):
 
     def __str__(self) -> str:
         return f"pending vector {self.reason or 'new'}"
+
+
+class Schedule(models.Model):
+    """Whether a kind is started by the clock. When, says the environment.
+
+    Attributes:
+        since: when it was last switched on: nothing from before counts as missed.
+    """
+
+    kind = models.CharField(max_length=16, choices=Kind.choices, primary_key=True)
+    on = models.BooleanField(default=True)
+    since = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.kind} {'on' if self.on else 'off'}"
+
+
+class DailyTotal(models.Model):
+    """What is left of finished jobs after their time: one row for each kind and UTC day on which jobs finished."""
+
+    day = models.DateField()
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    jobs = models.IntegerField()
+    ok = models.IntegerField()
+    partial = models.IntegerField()
+    failed = models.IntegerField()
+    canceled = models.IntegerField()
+    units = models.BigIntegerField()
+    written = models.BigIntegerField()
+    skipped = models.BigIntegerField()
+    errors = models.BigIntegerField()
+    retries = models.BigIntegerField()
+    tokens_in = models.BigIntegerField()
+    tokens_out = models.BigIntegerField()
+    seconds = models.FloatField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "kind"], name="summaries_one_total_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.day}"

@@ -40,6 +40,12 @@ VALUES (%(summary)s, %(user)s, NULL, %(written_at)s, 0, now(), 'overtaken')
 ON CONFLICT (summary_id) DO NOTHING
 """
 
+ADD_ALL = """
+INSERT INTO summaries_pendingvector (summary_id, user_id, batch_id, written_at, attempts, not_before, reason)
+SELECT id, user_id, NULL, updated_at, 0, now(), 'rebuild' FROM dialog_summaries WHERE user_id = %(user)s
+ON CONFLICT (summary_id) DO NOTHING
+"""
+
 READ = """
 SELECT row.user_id, row.kind, row.period_start, row.period_end, row.text, row.updated_at
 FROM dialog_summaries AS row JOIN users AS person ON person.id = row.user_id
@@ -113,6 +119,11 @@ def add(summary_id: int, user_id: int, batch_id: int, written_at: datetime) -> N
     Its writer has a lease's time to bring it before others try as well.
     """
     _execute(ADD, summary=summary_id, user=user_id, batch=batch_id, written_at=written_at, hold_s=settings.ENV.lease_s)
+
+
+def add_all(user_id: int) -> None:
+    """Remember that all rows of this person need their vector."""
+    _execute(ADD_ALL, user=user_id)
 
 
 def deliver(summary_id: int, embed: Callable[[str], list[float]]) -> Delivery:

@@ -59,7 +59,7 @@ def _push(job_id: UUID) -> None:
     if job is None:
         return
     mirror.publish(job_id)
-    if job.state == JobState.RUNNING:
+    if job.state in {JobState.RUNNING, JobState.PAUSED}:
         lifecycle.lock_of(job).hold()
     wanted = _work_waiting(job)
     if wanted:

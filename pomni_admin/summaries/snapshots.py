@@ -12,25 +12,28 @@ from cache_layer import JobSnapshot, WorkerView
 
 SNAPSHOTS = """
 SELECT job.id::text AS job_id, job.kind, job.period_start, job.period_end, job.state, job.started_by, job.created_at,
-       job.started_at, job.finished_at, job.total,
+       job.started_at, job.finished_at, job.paused_at, job.total, job.note, job.retry_of_id::text AS retry_of,
        coalesce(batches.processed, 0) AS processed_users, coalesce(batches.written, 0) AS summaries_written,
        coalesce(batches.embedding_ok, 0) AS embedding_ok, coalesce(batches.embedding_429, 0) AS embedding_429,
        coalesce(batches.skipped, 0) AS skipped, coalesce(batches.errors, 0) AS errors,
-       coalesce(batches.retries, 0) AS retries, batches.batches_total, batches.batches_done, batches.heartbeat_at,
+       coalesce(batches.retries, 0) AS retries, coalesce(batches.tokens_in, 0) AS tokens_in,
+       coalesce(batches.tokens_out, 0) AS tokens_out, batches.batches_total, batches.batches_done, batches.heartbeat_at,
        (SELECT count(*) FROM summaries_pendingvector AS vector
         JOIN summaries_batch AS batch ON batch.id = vector.batch_id WHERE batch.job_id = job.id) AS vectors_pending,
        coalesce(batches.workers, '[]') AS workers,
-       extract(epoch FROM coalesce(job.finished_at, statement_timestamp()) - job.started_at)::float AS seconds,
+       extract(epoch FROM coalesce(job.finished_at, job.paused_at, statement_timestamp()) - job.started_at)::float
+           - job.idle_s AS seconds,
        (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AS revision
 FROM summaries_job AS job
 LEFT JOIN LATERAL (
     SELECT sum(processed) AS processed, sum(written) AS written, sum(embedding_ok) AS embedding_ok,
            sum(embedding_429) AS embedding_429, sum(skipped) AS skipped, sum(errors) AS errors,
-           sum(retries) AS retries, count(*) AS batches_total, count(*) FILTER (WHERE state = 'done') AS batches_done,
+           sum(retries) AS retries, sum(tokens_in)::bigint AS tokens_in, sum(tokens_out)::bigint AS tokens_out,
+           count(*) AS batches_total, count(*) FILTER (WHERE state = 'done') AS batches_done,
            max(heartbeat_at) AS heartbeat_at,
            json_agg(json_build_object(
                'name', claimed_by, 'batch', number, 'users_done', processed + skipped + errors,
-               'users_total', cardinality(users), 'since', claimed_at, 'heartbeat_at', heartbeat_at
+               'users_total', cardinality(units), 'since', claimed_at, 'heartbeat_at', heartbeat_at
            ) ORDER BY number) FILTER (WHERE state = 'running' AND lease_until > statement_timestamp())::text AS workers
     FROM summaries_batch WHERE job_id = job.id
 ) AS batches ON true

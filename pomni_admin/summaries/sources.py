@@ -1,16 +1,17 @@
-"""What a summary is made from, behind one interface: messages for a day, later summaries for longer periods."""
+"""What a summary is made from, behind one interface: messages for a day, earlier summaries for longer periods."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
 from django.db import connection
 
 from pomni_admin.summaries.models import Kind
 from pomni_admin.summaries.periods import Period
-from pomni_admin.summaries.prompt import MESSAGE_CHARS
+from pomni_admin.summaries.prompt import MESSAGE_CHARS, SUMMARY_CHARS
 from pomni_admin.summaries.providers import Message
 
 MOST_MESSAGES = 500
@@ -25,31 +26,62 @@ HOLD_NEWEST = "SELECT 1 FROM bot_messages WHERE id = %(newest)s FOR KEY SHARE"
 
 COUNT_LEFT = "SELECT count(*) FROM bot_messages WHERE id = ANY(%(ids)s)"
 
+EARLIER = """
+SELECT id, kind, period_start, period_end, updated_at, left(text, %(chars)s) FROM dialog_summaries
+WHERE user_id = %(user)s AND kind = ANY(%(kinds)s) AND period_start >= %(start)s AND period_start < %(end)s
+ORDER BY id
+"""
+
+WROTE = """
+SELECT person.id FROM users AS person
+WHERE EXISTS (
+    SELECT 1 FROM bot_messages AS message
+    WHERE message.user_id = person.id AND message.created_at >= %(start)s AND message.created_at < %(end)s
+)
+"""
+
+HAS_EARLIER = """
+SELECT DISTINCT user_id FROM dialog_summaries
+WHERE kind = ANY(%(kinds)s) AND period_start >= %(start)s AND period_start < %(end)s
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What was read for one person, oldest first, and the ids of the rows it came from, in the same order."""
+    """What was read for one person, oldest first.
+
+    Attributes:
+        row_ids: of the rows that it came from.
+        versions: what tells a row from the same row rewritten, in the same order; empty for messages, which stay.
+    """
 
     messages: tuple[Message, ...]
     row_ids: tuple[int, ...]
+    versions: tuple[datetime, ...] = ()
 
 
 class Source(Protocol):
-    """Reads one person's material, and tells later whether it is all still there."""
+    """Tells who has something in a period, reads one person's material, and tells later whether it is so still."""
+
+    def people(self, period: Period) -> tuple[str, dict[str, Any]]:
+        """A SELECT of the ids of whoever has something, in any order, each once, and its values."""
 
     def read(self, user_id: int, period: Period) -> Material | None:
         """None when there is nothing in the period."""
 
-    def still_there(self, material: Material) -> bool:
-        """Whether every row that was read exists still; inside the transaction that writes the summary.
+    def still_there(self, user_id: int, period: Period, material: Material) -> bool:
+        """Whether it would be read again as it was; inside the transaction that writes the summary.
 
-        The newest row is locked against deletion until that transaction ends, so that a purge of the rows either is
-        seen here, or waits and then sees the summary too.
+        Until that transaction ends rows are locked against deletion, so that a purge of them either is seen here, or
+        waits and then sees the summary too.
         """
 
 
 class Messages:
     """The newest 500 messages of the period."""
+
+    def people(self, period: Period) -> tuple[str, dict[str, Any]]:
+        return WROTE, {"start": period.starts_at, "end": period.ends_at}
 
     def read(self, user_id: int, period: Period) -> Material | None:
         with connection.cursor() as cursor:
@@ -68,7 +100,8 @@ class Messages:
             return None
         return Material(tuple(Message(role, text, at) for _id, role, text, at in rows), tuple(row[0] for row in rows))
 
-    def still_there(self, material: Material) -> bool:
+    def still_there(self, user_id: int, period: Period, material: Material) -> bool:
+        """Messages are only ever added and deleted. What is added to a day that is over is no reason to start again."""
         with connection.cursor() as cursor:
             cursor.execute(HOLD_NEWEST, {"newest": material.row_ids[-1]})
             if cursor.fetchone() is None:
@@ -78,4 +111,75 @@ class Messages:
         return bool(left == len(material.row_ids))
 
 
-SOURCES: Mapping[str, Source] = {Kind.DAILY: Messages()}
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: int
+    kind: str
+    start: datetime
+    end: datetime
+    updated_at: datetime
+    text: str
+
+
+class Earlier:
+    """Summaries of shorter periods. Each day of the period counts once.
+
+    A week that reaches into the next month would bring that month's days along, and the month before would not wait
+    for it: so weeks count that lie wholly in the period, and days that are in none of them. Rows of the bot's old kind
+    `topic` are read where there is nothing else.
+    """
+
+    def __init__(self, *kinds: str) -> None:
+        self._kinds = list(kinds)
+
+    def people(self, period: Period) -> tuple[str, dict[str, Any]]:
+        return HAS_EARLIER, {"kinds": self._kinds, "start": period.starts_at, "end": period.ends_at}
+
+    def read(self, user_id: int, period: Period) -> Material | None:
+        rows = self._rows(user_id, period)
+        if not rows:
+            return None
+        return Material(
+            tuple(Message(row.kind, row.text, row.start) for row in rows),
+            tuple(row.id for row in rows),
+            tuple(row.updated_at for row in rows),
+        )
+
+    def still_there(self, user_id: int, period: Period, material: Material) -> bool:
+        """A row that came, went or was rewritten since means that another text would be written."""
+        rows = self._rows(user_id, period, " FOR KEY SHARE")
+        return (tuple(row.id for row in rows), tuple(row.updated_at for row in rows)) == (
+            material.row_ids,
+            material.versions,
+        )
+
+    def _rows(self, user_id: int, period: Period, hold: str = "") -> list[_Row]:
+        values: dict[str, Any] = {
+            "user": user_id,
+            "kinds": self._kinds,
+            "start": period.starts_at,
+            "end": period.ends_at,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(EARLIER + hold, values | {"chars": SUMMARY_CHARS})
+            rows = [_Row(*row) for row in cursor.fetchall()]
+        return _each_day_once(rows, period)
+
+
+def _each_day_once(rows: Sequence[_Row], period: Period) -> list[_Row]:
+    weeks = [row for row in rows if row.kind == Kind.WEEKLY and row.end <= period.ends_at]
+    days = [
+        row for row in rows if row.kind == Kind.DAILY and not any(week.start <= row.start < week.end for week in weeks)
+    ]
+    chosen = weeks + days or [row for row in rows if row.kind == OLD_MONTHLY]
+    return sorted(chosen, key=lambda row: (row.start, row.id))
+
+
+OLD_MONTHLY = "topic"
+"""What the bot once called a month's summary."""
+
+SOURCES: Mapping[str, Source] = {
+    Kind.DAILY: Messages(),
+    Kind.WEEKLY: Earlier(Kind.DAILY),
+    Kind.MONTHLY: Earlier(Kind.WEEKLY, Kind.DAILY, OLD_MONTHLY),
+}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -24,8 +24,19 @@ import structlog
 from django.conf import settings
 from qdrant_client import QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.conversions.common_types import PointId
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
-from qdrant_client.models import Distance, PointIdsList, PointStruct, VectorParams
+from qdrant_client.models import (
+    Distance,
+    FieldCondition,
+    Filter,
+    FilterSelector,
+    MatchValue,
+    PointIdsList,
+    PointStruct,
+    Record,
+    VectorParams,
+)
 
 from pomni_admin.cache import layer
 
@@ -78,6 +89,23 @@ class Point:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a point says of itself; of a foreign one the id may be a text."""
+
+    id: int | str
+    user_id: int | None
+    updated_at: str
+    has_text: bool
+
+    def is_of(self, updated_at: datetime) -> bool:
+        """Whether it was made from the row as it was written then, and holds no text, as the bot's own points did."""
+        try:
+            return not self.has_text and datetime.fromisoformat(self.updated_at) == updated_at
+        except (ValueError, TypeError):
+            return False
+
+
 class Vectors:
     """The collection of summaries, made if it is missing. One client a process."""
 
@@ -121,6 +149,61 @@ class Vectors:
         selector = PointIdsList(points=[summary_id])
         with _found_before_is_forgotten(user_id):
             self._ask(lambda: self._client.delete(self._collection, selector, wait=True))
+
+    def delete_person(self, user_id: int) -> None:
+        """Remove all of one person's points.
+
+        Raises:
+            VectorsError: some may still be there.
+        """
+        self.make_ready()
+        theirs = FilterSelector(filter=_of(user_id))
+        with _found_before_is_forgotten(user_id):
+            self._ask(lambda: self._client.delete(self._collection, theirs, wait=True))
+
+    def delete_all(self, points: Sequence[Stored]) -> None:
+        """Remove these points.
+
+        Raises:
+            VectorsError: some may still be there.
+        """
+        selector = PointIdsList(points=[point.id for point in points])
+        try:
+            self._ask(lambda: self._client.delete(self._collection, selector, wait=True))
+        finally:
+            for user_id in {point.user_id for point in points if point.user_id is not None}:
+                layer().rag.forget(user_id)
+
+    def retrieve(self, ids: Sequence[int]) -> list[Stored]:
+        """Those of the points that there are, without their vectors.
+
+        Raises:
+            VectorsError: Qdrant could not be asked.
+        """
+        self.make_ready()
+        return [
+            _stored(record)
+            for record in self._ask(lambda: self._client.retrieve(self._collection, list(ids), with_payload=True))
+        ]
+
+    def pages(self, user_id: int | None, size: int) -> Iterator[list[Stored]]:
+        """All points, or one person's, so many at a time.
+
+        Raises:
+            VectorsError: Qdrant could not be asked.
+        """
+        self.make_ready()
+        whose = None if user_id is None else _of(user_id)
+        offset: PointId | None = None
+        while True:
+            start = offset
+            records, offset = self._ask(
+                lambda: self._client.scroll(self._collection, scroll_filter=whose, limit=size, offset=start)  # noqa: B023
+            )
+            if records:
+                yield [_stored(record) for record in records]
+            if offset is None:
+                return
 
     def make_ready(self) -> str:
         """Make sure of the collection, once a process; the name of its vector, empty for an unnamed one.
@@ -191,6 +274,21 @@ class Vectors:
     def _away(self, code: str) -> VectorsUnavailable:
         self._rest_until = time.monotonic() + REST_S
         return VectorsUnavailable(code)
+
+
+def _stored(record: Record) -> Stored:
+    payload = record.payload or {}
+    user_id = payload.get("user_id")
+    return Stored(
+        id=record.id if isinstance(record.id, int) else str(record.id),
+        user_id=user_id if isinstance(user_id, int) else None,
+        updated_at=str(payload.get("updated_at", "")),
+        has_text="text" in payload,
+    )
+
+
+def _of(user_id: int) -> Filter:
+    return Filter(must=[FieldCondition(key="user_id", match=MatchValue(value=user_id))])
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from pomni_admin.summaries.models import JobState
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A running or canceling job at one moment; durations in seconds.
+    """A running, paused or canceling job at one moment; durations in seconds.
 
     Attributes:
         planning: somebody is planning it now.
@@ -50,6 +50,8 @@ def verdict(facts: Facts, *, vector_grace_s: float, patience_s: float) -> Verdic
         patience_s: how long after the deadline workers that are in the middle of a call are waited for. A cancel moves
             the deadline to its own moment.
     """
+    if facts.state == JobState.PAUSED:
+        return None
     nobody_works = not facts.live and not facts.planning
     if facts.state == JobState.CANCELING:
         return Verdict(JobState.CANCELED) if nobody_works or facts.overdue_s > patience_s else None

@@ -21,9 +21,15 @@ class Stop(Exception):
 
 
 class Watch:
-    """Watches one claim on behalf of the worker that holds it."""
+    """Watches one claim on behalf of the worker that holds it.
+
+    Attributes:
+        heeds_urgent: whether a job with a higher priority is a reason to stop; only after something has been done, so
+            that a job whose batches nobody can work on does not stop the others.
+    """
 
     def __init__(self, claim: Claim, heartbeat: Heartbeat) -> None:
+        self.heeds_urgent = False
         self._claim = claim
         self._heartbeat = heartbeat
 
@@ -31,14 +37,15 @@ class Watch:
         """Return if the next person may start.
 
         Raises:
-            Stop: the job was canceled, its time is up, the claim is lost, or this process shuts down.
+            Stop: the job was canceled or paused, its time is up, a more urgent one waits, the claim is lost, or this
+                process shuts down.
         """
         if shutdown.stopping():
             raise Stop("shutdown")
         if self._heartbeat.lost.is_set():
             raise Stop("displaced")
         standing = claims.standing(self._claim)
-        if standing is not Standing.GO:
+        if standing is not Standing.GO and (standing is not Standing.URGENT or self.heeds_urgent):
             raise Stop(standing.value)
 
     def pause(self, seconds: float) -> None:

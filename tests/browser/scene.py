@@ -69,7 +69,6 @@ def _job(state: JobState, days_ago: int, total: int, by: str) -> Job:
         started_by=by,
         total=total,
         planned=True,
-        found=total,
         created_at=NIGHT - timedelta(days=days_ago),
         started_at=NIGHT - timedelta(days=days_ago) + timedelta(seconds=1),
     )
@@ -85,7 +84,7 @@ def _running(people: list[int]) -> Job:
         Batch.objects.create(
             job=job,
             number=number + 1,
-            users=users,
+            units=users,
             state=BatchState.DONE if number < 3 else BatchState.RUNNING if number < 5 else BatchState.WAITING,
             processed=done - (1 if number == 1 else 0) - (4 if done else 0),
             written=done - 5 if done else 0,
@@ -97,7 +96,7 @@ def _running(people: list[int]) -> Job:
             lease_until=now + timedelta(hours=1) if number in {3, 4} else None,
             heartbeat_at=now - timedelta(seconds=2) if done else None,
         )
-    Failure.objects.create(job=job, batch=job.batches.order_by("number")[1], user_id=people[2], code="garbage")
+    Failure.objects.create(job=job, batch=job.batches.order_by("number")[1], unit=people[2], code="garbage")
     return job
 
 
@@ -107,7 +106,7 @@ def _ended(state: JobState, days_ago: int, total: int, done: int, errors: int = 
     batch = Batch.objects.create(
         job=job,
         number=1,
-        users=list(range(1, total + 1)),
+        units=list(range(1, total + 1)),
         state=BatchState.DONE,
         processed=done - errors - min(6, done - errors),
         written=done - errors - min(6, done - errors),
@@ -119,7 +118,7 @@ def _ended(state: JobState, days_ago: int, total: int, done: int, errors: int = 
         heartbeat_at=job.started_at,
     )
     for place in range(errors):
-        Failure.objects.create(job=job, batch=batch, user_id=10_000 + place, code=codes[place % len(codes)])
+        Failure.objects.create(job=job, batch=batch, unit=10_000 + place, code=codes[place % len(codes)])
     return job
 
 

@@ -152,7 +152,7 @@ def test_nothing_moves_when_a_state_comes(
 
 def test_ages_count_by_themselves(site: Site, staff: Staff, job: Job, browser_page: Page) -> None:
     """No state comes meanwhile: it is the page that counts."""
-    aside(lambda: Batch.objects.create(job=job, number=1, users=[1], heartbeat_at=timezone.now()))
+    aside(lambda: Batch.objects.create(job=job, number=1, units=[1], heartbeat_at=timezone.now()))
     page = browser_page
     page.route_web_socket("**/live/**", lambda socket: socket.close())
     sign_in(page, site, staff.viewer)

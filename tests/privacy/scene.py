@@ -32,7 +32,7 @@ from pomni_admin.demo.environment import Folder
 from pomni_admin.demo.servers import Postgres, Valkey, free_port
 from pomni_admin.demo.show import Show
 from pomni_admin.relay import triggers
-from pomni_admin.summaries import jobs
+from pomni_admin.summaries import jobs, periods
 from tests.cache_layer.proxy import Proxy
 from tests.harness.processes import Spawned
 from tests.harness.servers import Database
@@ -192,7 +192,7 @@ class Scene:
 
     def _drive(self, cache: Proxy, database: Proxy) -> None:
         cookies = {role: sign_in(role) for role in ROLES}
-        job = str(jobs.start_daily(started_by="a schedule").pk)
+        job = str(jobs.start("daily", periods.daily(), started_by="a schedule").pk)
         connections.close_all()
         watching = threading.Thread(target=lambda: asyncio.run(self._watch(cookies, job)))
         watching.start()

@@ -18,9 +18,10 @@ from pytest_django import Settings
 from qdrant_client import QdrantClient
 
 from cache_layer import JobSnapshot
-from pomni_admin.summaries import jobs, looks, providers, snapshots, vectors
+from pomni_admin.summaries import jobs, looks, periods, providers, snapshots, vectors
 from pomni_admin.summaries import reaper as reaping
-from pomni_admin.summaries.models import Job
+from pomni_admin.summaries.models import Job, Kind
+from pomni_admin.summaries.periods import Period
 from tests.harness.processes import Spawned, StartWorker
 from tests.harness.servers import Database
 from tests.summaries.llm import Llm
@@ -61,17 +62,18 @@ class People:
 
 
 class Jobs:
-    """Starts daily jobs and waits for them."""
+    """Starts jobs and waits for them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def start(self, **arguments: Any) -> Job:
-        return jobs.start_daily(started_by="test", **arguments)
+    def start(self, kind: str = Kind.DAILY, period: Period | None = None, **arguments: Any) -> Job:
+        """A daily job of yesterday, unless told otherwise."""
+        return jobs.start(kind, period or periods.daily(), started_by="test", **arguments)
 
-    def run(self, **arguments: Any) -> JobSnapshot:
+    def run(self, kind: str = Kind.DAILY, period: Period | None = None, **arguments: Any) -> JobSnapshot:
         """Start a job, and work for it in this process until there is nothing more to do."""
-        job = self.start(**arguments)
+        job = self.start(kind, period, **arguments)
         looks.look(job.pk)
         return self.read(job.pk)
 

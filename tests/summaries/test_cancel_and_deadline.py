@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from uuid import uuid4
 
+import pytest
+
 from pomni_admin.cache import layer
 from pomni_admin.summaries import claims, jobs, lifecycle, looks, planner
 from pomni_admin.summaries.models import Batch, Job
@@ -22,7 +24,7 @@ def test_after_a_cancel_no_further_person_starts_and_calls_in_flight_end_by_them
     llm.hold()
     job = daily.start()
     llm.wait_until_asked(2)
-    assert jobs.cancel(job.pk)
+    jobs.cancel(job.pk)
     said = jobs.snapshot(job.pk)
     assert said is not None
     assert said.state == "canceling"
@@ -30,7 +32,8 @@ def test_after_a_cancel_no_further_person_starts_and_calls_in_flight_end_by_them
     ended = daily.wait_until_ended(job.pk, timeout=5)
     assert (ended.state, len(llm.asked), ended.processed_users) == ("canceled", 2, 2)
     assert layer().locks.held() == []
-    assert not jobs.cancel(job.pk)
+    with pytest.raises(jobs.NotNow, match="the job is canceled"):
+        jobs.cancel(job.pk)
 
 
 def test_a_cancel_is_felt_within_2_s_by_a_worker_that_waits_to_try_again(daily: Jobs, people: People, llm: Llm) -> None:
@@ -39,7 +42,7 @@ def test_a_cancel_is_felt_within_2_s_by_a_worker_that_waits_to_try_again(daily: 
     job = daily.start()
     with daily.looked_at(job.pk):
         daily.wait(job.pk, lambda found: found.retries == 1)
-        assert jobs.cancel(job.pk)
+        jobs.cancel(job.pk)
         canceled = time.monotonic()
     assert time.monotonic() - canceled < 2
     ended = daily.read(job.pk)
@@ -48,7 +51,7 @@ def test_a_cancel_is_felt_within_2_s_by_a_worker_that_waits_to_try_again(daily: 
 
 def test_a_job_that_nobody_works_for_is_canceled_at_once(daily: Jobs) -> None:
     job = daily.start()
-    assert jobs.cancel(str(job.pk))
+    jobs.cancel(str(job.pk))
     assert daily.read(job.pk).state == "canceled"
     looks.look(job.pk)
     assert daily.read(job.pk).state == "canceled"
@@ -56,8 +59,9 @@ def test_a_job_that_nobody_works_for_is_canceled_at_once(daily: Jobs) -> None:
 
 
 def test_what_is_not_there_cannot_be_canceled(daily: Jobs) -> None:
-    assert not jobs.cancel(uuid4())
-    assert not jobs.cancel("42")
+    for unknown in (uuid4(), "42"):
+        with pytest.raises(jobs.NoSuchJob):
+            jobs.cancel(unknown)
     assert jobs.snapshot("42") is None
     assert jobs.snapshot(uuid4()) is None
 
@@ -79,7 +83,7 @@ def test_a_worker_that_hangs_is_fenced_off_when_patience_with_it_ends(daily: Job
     people.crowd(1)
     job = daily.start()
     lifecycle.begin(job.pk)
-    planner.plan(job.pk, lambda: None)
+    planner.plan(job.pk)
     assert claims.take(job.pk, "hangs") is not None
     Job.objects.update(deadline_at="2020-01-01T00:00:00Z")
     assert lifecycle.settle(job.pk) is not None

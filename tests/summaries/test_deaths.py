@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import redis
@@ -17,6 +18,7 @@ from pomni_admin.summaries import claims, engine, lifecycle, looks, planner
 from pomni_admin.summaries.claims import Claim, Displaced
 from pomni_admin.summaries.heartbeat import Heartbeat
 from pomni_admin.summaries.models import Batch, Failure, Job
+from pomni_admin.summaries.units import Unit, of_person
 from pomni_admin.summaries.watch import Stop, Watch
 from tests.harness.processes import Spawned
 from tests.harness.servers import Database
@@ -128,7 +130,7 @@ def planned(daily: Jobs) -> Job:
     """A job that has been begun and planned, and whose batches wait."""
     job = daily.start()
     assert lifecycle.begin(job.pk) is not None
-    assert planner.plan(job.pk, lambda: None)
+    assert planner.plan(job.pk)
     return job
 
 
@@ -136,6 +138,10 @@ def taken(job: Job, worker: str) -> Claim:
     claim = claims.take(job.pk, worker)
     assert claim is not None
     return claim
+
+
+def person(claim: Claim, user_id: int) -> Unit:
+    return of_person(user_id, claim.kind, claim.period)
 
 
 def expire() -> None:
@@ -151,7 +157,7 @@ def test_a_claim_is_given_to_one_worker_until_its_lease_ends(people: People, dat
     job = daily.start()
     assert claims.take(job.pk, "too early") is None
     lifecycle.begin(job.pk)
-    planner.plan(job.pk, lambda: None)
+    planner.plan(job.pk)
     first = taken(job, "first")
     assert claims.take(job.pk, "second") is None
     expire()
@@ -169,9 +175,9 @@ def test_the_write_of_a_worker_that_was_displaced_is_refused(
     expire()
     fresh = taken(job, "fresh")
     with pytest.raises(Displaced):
-        engine.summarise(stale, users[0], watch(stale))
+        engine.summarise(stale, person(stale, users[0]), watch(stale))
     with pytest.raises(Displaced):
-        engine.fail(stale, users[0], "late")
+        engine.fail(stale, person(stale, users[0]), "late")
     with pytest.raises(Stop, match="displaced"):
         watch(stale).check()
     claims.give_back(stale)
@@ -180,9 +186,11 @@ def test_the_write_of_a_worker_that_was_displaced_is_refused(
     assert not claims.finish(stale)
     assert (daily.summaries(), Failure.objects.count()) == ([], 0)
     for user_id in users:
-        engine.summarise(fresh, user_id, watch(fresh))
+        engine.summarise(fresh, person(fresh, user_id), watch(fresh))
     with pytest.raises(Displaced):
-        engine.summarise(fresh, users[0], watch(fresh))  # nor may anyone be counted twice under a valid claim
+        engine.summarise(
+            fresh, person(fresh, users[0]), watch(fresh)
+        )  # nor may anyone be counted twice under a valid claim
     assert claims.finish(fresh)
     lifecycle.settle(job.pk)
     daily.assert_each_once(job.pk, users, qdrant)
@@ -196,7 +204,7 @@ def test_a_write_under_an_old_fence_of_the_job_is_refused(people: People, daily:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE summaries_job SET fence = nextval('summaries_job_fence')")
     with pytest.raises(Displaced):
-        engine.summarise(claim, user_id, watch(claim))
+        engine.summarise(claim, person(claim, user_id), watch(claim))
     assert daily.summaries() == []
 
 
@@ -209,35 +217,56 @@ def test_a_person_whose_texts_kill_workers_is_passed_over(people: People, daily:
     looks.look(job.pk)
     ended = daily.read(job.pk)
     assert (ended.state, ended.errors, ended.processed_users) == ("partial", 1, 2)
-    assert [(failure.user_id, failure.code) for failure in Failure.objects.all()] == [(users[0], "worker_died")]
+    assert [(failure.unit, failure.code) for failure in Failure.objects.all()] == [(users[0], "worker_died")]
 
 
-def test_a_planner_killed_half_way_is_continued_and_nobody_is_planned_twice(
+def test_a_planner_that_is_killed_leaves_nothing_and_the_next_one_plans_everybody_once(
     people: People, daily: Jobs, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, qdrant: QdrantClient
 ) -> None:
+    """Negative control: without the transaction around both statements the second planner finds batches in its way."""
+
     class Killed(BaseException):
         pass
 
-    def die() -> None:
-        raise Killed
+    def die(sql: str, values: dict[str, Any]) -> int:
+        if sql == planner.PLANNED:
+            raise Killed
+        return execute(sql, values)
 
     configure(batch_size=3)
-    monkeypatch.setattr(planner, "BATCHES_A_PAGE", 2)
     users = people.crowd(13)
     job = daily.start()
     lifecycle.begin(job.pk)
-    with pytest.raises(Killed):
-        planner.plan(job.pk, die)
+    execute = planner._execute
+    with monkeypatch.context() as patch:
+        patch.setattr(planner, "_execute", die)
+        with pytest.raises(Killed):
+            planner.plan(job.pk)
     half = daily.read(job.pk)
-    assert (half.total, half.batches_total) == (None, 2)
-    assert not planner.plan(job.pk, die), "two planners at once"
+    assert (half.total, half.batches_total) == (None, 0)
+    assert not planner.plan(job.pk), "two planners at once"
     Job.objects.update(plan_lease_until="2020-01-01T00:00:00Z")
-    assert planner.plan(job.pk, lambda: None)
-    plan = Batch.objects.order_by("number").values_list("number", "users")
+    assert planner.plan(job.pk)
+    plan = Batch.objects.order_by("number").values_list("number", "units")
     assert [number for number, _ in plan] == [1, 2, 3, 4, 5]
     assert [user_id for _, batch in plan for user_id in batch] == users
     looks.look(job.pk)
     daily.assert_each_once(job.pk, users, qdrant)
+
+
+def test_a_planner_that_was_taken_for_dead_adds_nothing(people: People, daily: Jobs) -> None:
+    """It comes back when another has planned. Negative control: without `plan_claim` in `PLANNED` it is refused by the
+    batches' numbers alone, and not at all where it finds nobody."""
+    users = people.crowd(3)
+    job = daily.start()
+    lifecycle.begin(job.pk)
+    stale = planner._claim(job.pk)
+    assert stale is not None
+    Job.objects.update(plan_lease_until="2020-01-01T00:00:00Z")
+    assert planner.plan(job.pk)
+    assert not planner._plan(Job.objects.get(), stale)
+    assert list(Batch.objects.values_list("units", flat=True)) == [users]
+    assert Job.objects.get().total == 3
 
 
 def test_postgres_drops_all_connections_in_mid_job_and_nobody_is_to_blame(

@@ -32,7 +32,7 @@ def test_a_person_whose_summary_fails_is_counted_and_the_job_goes_on(
     assert (ended.state, ended.total, ended.checked_users) == ("partial", 5, 5)
     assert (ended.errors, ended.processed_users, ended.embedding_ok, ended.remaining) == (4, 1, 1, 0)
     assert ended.retries == 2, "the 500 was tried twice; the rest would not get better"
-    assert list(Failure.objects.order_by("user_id").values_list("user_id", "code")) == [
+    assert list(Failure.objects.order_by("unit").values_list("unit", "code")) == [
         (users[0], "llm_http_500"),
         (users[1], "llm_bad_answer"),
         (users[2], "llm_empty_answer"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -13,7 +13,7 @@ from qdrant_client import QdrantClient
 
 from cache_layer import Holder
 from pomni_admin.cache import layer
-from pomni_admin.summaries import jobs, lifecycle, looks, tasks
+from pomni_admin.summaries import jobs, lifecycle, looks, periods
 from pomni_admin.summaries.lock import Hold
 from pomni_admin.summaries.models import Job
 from tests.summaries.conftest import Jobs, People
@@ -26,7 +26,7 @@ def test_two_who_press_run_at_once_make_one_job_and_the_other_is_told_which(dail
     def press(name: int) -> tuple[str, UUID]:
         barrier.wait()
         try:
-            return "started", jobs.start_daily(started_by=f"admin-{name}").pk
+            return "started", jobs.start("daily", periods.daily(), started_by=f"admin-{name}").pk
         except jobs.AlreadyRunning as running:
             return "already_running", running.job_id
         finally:
@@ -41,30 +41,31 @@ def test_two_who_press_run_at_once_make_one_job_and_the_other_is_told_which(dail
 
 def test_another_day_and_another_person_have_to_wait_too(daily: Jobs, people: People) -> None:
     job = daily.start()
-    for arguments in ({"day": people.day - timedelta(days=1)}, {"user_id": 1}):
+    (user_id,) = people.crowd(1)
+    people.say(user_id, "раньше", day=people.day - timedelta(days=9))
+    for period, user in ((periods.daily(people.day - timedelta(days=1)), None), (None, user_id)):
         with pytest.raises(jobs.AlreadyRunning) as raised:
-            daily.start(**arguments)
+            daily.start(period=period, user_id=user)
         assert raised.value.job_id == job.pk
     looks.look(job.pk)
-    daily.start(user_id=1)
+    daily.start(user_id=user_id)
+    daily.start("weekly", periods.weekly())  # another kind need not wait
 
 
-def test_days_that_cannot_be_summarised_start_nothing(daily: Jobs) -> None:
-    for day in (date(2019, 1, 1), datetime.now(UTC).date(), date(2999, 1, 1)):
-        with pytest.raises(jobs.InvalidPeriod):
-            daily.start(day=day)
+def test_a_day_before_everything_that_is_kept_and_a_stranger_start_nothing(daily: Jobs, people: People) -> None:
+    people.crowd(1)
+    with pytest.raises(jobs.InvalidPeriod, match=f"the first is of {people.day}"):
+        daily.start(period=periods.daily(people.day - timedelta(days=1)))
+    with pytest.raises(jobs.UnknownPerson):
+        daily.start(user_id=999)
     assert not Job.objects.exists()
 
 
-def test_two_schedulers_start_a_day_once_even_when_the_first_run_is_over(daily: Jobs) -> None:
-    """Negative control: without `once` the second scheduler runs the day again."""
-    tasks.start_daily()
-    tasks.start_daily()
-    job = Job.objects.get()
-    looks.look(job.pk)
-    tasks.start_daily()
-    assert Job.objects.get().state == "ok"
-    assert (job.started_by, job.period_start) == ("schedule", datetime.now(UTC).date() - timedelta(days=1))
+def test_a_first_message_with_a_late_id_counts_all_the_same(daily: Jobs, people: People) -> None:
+    """What was imported later has a higher id. Negative control: without `ANY_BEFORE` its day is refused."""
+    (user_id,) = people.crowd(1)
+    people.say(user_id, "раньше", day=people.day - timedelta(days=3))
+    daily.start(period=periods.daily(people.day - timedelta(days=3)))
 
 
 def test_fences_only_grow(daily: Jobs) -> None:

@@ -20,13 +20,12 @@ from django.views.decorators.http import require_POST
 from cache_layer import JobSnapshot
 from pomni_admin.accounts.models import User
 from pomni_admin.accounts.roles import CANCEL_JOBS, VIEW_SITE
-from pomni_admin.audit import acts
-from pomni_admin.audit.vocabulary import Act
+from pomni_admin.audit.vocabulary import Act, Reason
 from pomni_admin.dashboard.access import requires
 from pomni_admin.dashboard.page import Gone, Page
 from pomni_admin.dashboard.progress import Progress
 from pomni_admin.dashboard.show import shown
-from pomni_admin.summaries import jobs
+from pomni_admin.summaries import control, jobs
 from pomni_admin.summaries.models import Failure
 
 
@@ -139,12 +138,12 @@ def cancel(request: HttpRequest, subject: uuid.UUID) -> HttpResponse:
     """Ask the job to stop; people whose summary is being written are finished first."""
     if jobs.snapshot(str(subject)) is None:
         raise Http404
-    with acts.act(actor=cast(User, request.user), act=Act.CANCEL_SUMMARIES, subject=str(subject)) as act:
-        act.result = "ok" if jobs.cancel(str(subject)) else "already_finished"
-    if act.result == "ok":
-        messages.success(request, _("The job is being canceled: nobody further is started."))
-    else:
+    try:
+        control.cancel(cast(User, request.user), subject, reason=Reason.OTHER)
+    except jobs.NotNow:
         messages.info(request, _("There was nothing to cancel: the job had already finished."))
+    else:
+        messages.success(request, _("The job is being canceled: nobody further is started."))
     return redirect("dashboard:job", subject)
 
 

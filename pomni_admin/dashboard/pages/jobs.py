@@ -6,12 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
+from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -19,13 +21,13 @@ from django.views.decorators.http import require_POST
 from cache_layer import JobSnapshot
 from pomni_admin.accounts.models import User
 from pomni_admin.accounts.roles import RUN_JOBS, VIEW_SITE
-from pomni_admin.audit import acts
-from pomni_admin.audit.vocabulary import Act
+from pomni_admin.audit.vocabulary import Act, Reason
 from pomni_admin.dashboard.access import requires
 from pomni_admin.dashboard.page import Page
 from pomni_admin.dashboard.progress import Progress
 from pomni_admin.dashboard.show import shown
-from pomni_admin.summaries import jobs
+from pomni_admin.summaries import control, jobs, periods
+from pomni_admin.summaries.models import Kind
 
 SHOWN = 20
 
@@ -83,20 +85,17 @@ class JobsPage(Page[JobsView]):
 def run_daily(request: HttpRequest) -> HttpResponse:
     """Start yesterday's daily summaries, or say that they are running already."""
     user = cast(User, request.user)
-    with acts.act(actor=user, act=Act.RUN_SUMMARIES) as act:
-        try:
-            job_id = str(jobs.start_daily(started_by=user.get_username()).pk)
-            act.result = "ok"
-        except jobs.AlreadyRunning as running:
-            job_id = str(running.job_id)
-            act.result = "already_running"
-        act.subject = job_id
-    link = format_html('<a href="{}">{}</a>', reverse("dashboard:job", args=[job_id]), _("Watch it"))
-    if act.result == "ok":
-        messages.success(request, format_html("{} {}", _("Daily summaries have been started."), link))
+    try:
+        job_id = control.run(user, Kind.DAILY, periods.daily(), reason=Reason.OTHER).pk
+    except jobs.AlreadyRunning as running:
+        messages.info(request, format_html("{} {}", _("Daily summaries are already running."), _link(running.job_id)))
     else:
-        messages.info(request, format_html("{} {}", _("Daily summaries are already running."), link))
+        messages.success(request, format_html("{} {}", _("Daily summaries have been started."), _link(job_id)))
     return redirect("dashboard:jobs")
+
+
+def _link(job_id: UUID) -> SafeString:
+    return format_html('<a href="{}">{}</a>', reverse("dashboard:job", args=[job_id]), _("Watch it"))
 
 
 JOBS = JobsPage()

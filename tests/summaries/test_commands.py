@@ -23,7 +23,7 @@ def test_run_status_and_cancel(daily: Jobs, people: People) -> None:
     assert Job.objects.get().started_by == "command"
     status = json.loads(said("status", job_id))
     assert (status["job_id"], status["state"], status["period_start"]) == (job_id, "queued", people.day.isoformat())
-    with pytest.raises(CommandError, match=f"already running: job {job_id}"):
+    with pytest.raises(CommandError, match=f"job {job_id} of this kind has not ended yet"):
         said("run", "daily")
     assert json.loads(said("cancel", job_id))["state"] == "canceled"
     with pytest.raises(CommandError, match="the job is canceled"):

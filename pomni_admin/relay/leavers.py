@@ -1,4 +1,4 @@
-"""People who have left, or had something purged: their vectors in Qdrant are looked after by a worker, beside the relay.
+"""People who left, or had something purged: a worker is asked to look after their vectors in Qdrant.
 
 What Redis has to drop waits for nothing here. Ids that are lost with this process, or find no room, are found by the
 nightly repair of vectors.

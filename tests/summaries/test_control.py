@@ -48,8 +48,9 @@ def test_the_time_limit_waits_while_a_job_is_paused_and_the_rate_does_not_count_
     lifecycle.begin(job.pk)
     before = Job.objects.get()
     jobs.pause(job.pk)
-    Job.objects.update(paused_at=before.started_at - timedelta(minutes=30))
+    assert before.started_at is not None
     assert before.deadline_at is not None
+    Job.objects.update(paused_at=before.started_at - timedelta(minutes=30))
     Job.objects.update(deadline_at=before.deadline_at - timedelta(minutes=30))  # as if the pause had been that long
     assert lifecycle.settle(job.pk) is None
     jobs.resume(job.pk)

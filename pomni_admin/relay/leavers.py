@@ -35,6 +35,8 @@ class Leavers:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), EVERY_S)
             some = list(self._waiting)[:AT_ONCE]
-            if some and await asyncio.to_thread(wake.people, some):
-                for user_id in some:
-                    self._waiting.pop(user_id, None)
+            if not some:
+                continue
+            asked = await asyncio.to_thread(wake.people, some)
+            for user_id in some if asked else ():
+                self._waiting.pop(user_id, None)

@@ -16,7 +16,7 @@ from pomni_admin.demo.servers import Postgres, Valkey, Vectors, free_port
 
 PREFIXES = (
     *("POMNI_", "REDIS_", "CACHE_", "CELERY_", "DATABASE_", "QDRANT_", "OPENROUTER_", "CHAT_", "EMBED_", "LLM_"),
-    *("DAILY_SUMMARIES_", "SUMMARIES_", "TALK_", "OFFLINE_", "DJANGO_"),
+    *("DAILY_SUMMARIES_", "WEEKLY_SUMMARIES_", "MONTHLY_SUMMARIES_", "SUMMARIES_", "TALK_", "OFFLINE_", "DJANGO_"),
 )
 EMBED_DIM = 64
 

@@ -5,8 +5,8 @@ while Redis is restarted and the provider refuses, fails and hangs. In the end t
 exactly one row and one vector, the counters must add up to the total, and no batch may have been without a heartbeat
 for longer than 30 s.
 
-`--control` runs no reaper and kills every worker at once in the middle: then the job must get stuck, or the soak itself
-proves nothing.
+`--control` runs no reaper, kills every worker at once in the middle, and empties Redis: then the job must get stuck, or
+the soak itself proves nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
+import redis
 from qdrant_client import QdrantClient
 
 from benchmarks.job_stage import Stage, Worker, stage
@@ -143,8 +144,8 @@ def _control(made: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
         time.sleep(LOOK_EVERY_S)
     for worker in workers:
         worker.kill()
-    made.valkey.kill()
-    made.valkey.start()
+    with redis.Redis.from_url(made.valkey.url) as client:
+        client.flushall()
     for worker in workers:
         worker.start()
     deadline = time.monotonic() + STUCK_AFTER_S

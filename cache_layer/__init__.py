@@ -24,6 +24,7 @@ from cache_layer.layer.talk_turn import Turn
 from cache_layer.person import Identity, Person
 from cache_layer.settings import Debounce, Settings
 from cache_layer.shapes import Grant, HeldLock, Holder, Invalidated, LockView, Peek, Waiter
+from cache_layer.shapes.gate import Pass, Rules, Shut
 from cache_layer.statistics import CacheStats, MinuteStats
 from cache_layer.switches import CacheSwitch, SwitchedOff, Turned
 
@@ -58,14 +59,17 @@ __all__ = [
     "LockView",
     "Message",
     "MinuteStats",
+    "Pass",
     "Peek",
     "Person",
     "PersonalQuestion",
     "Ping",
     "Presence",
+    "Rules",
     "Settings",
     "SettingsError",
     "SharedQuestion",
+    "Shut",
     "Sources",
     "SwitchedOff",
     "SyncCacheLayer",

@@ -50,6 +50,8 @@ class Environment:
         trusted_proxies: how many stand before the site, each of which adds to X-Forwarded-For whom it heard.
         session_idle_s, session_max_s: a session ends that long after its last request, and after its sign-in.
         hash_secret_old: what POMNI_HASH_SECRET was before, by which handles in old audit rows are still understood.
+        llm_max_concurrency: calls of the model and the embeddings in flight, over all workers.
+        prompt_tokens: of one request's material, estimated.
         lookups_per_minute: how often an agent may look somebody up.
     """
 
@@ -78,6 +80,8 @@ class Environment:
     chat_model: str
     embed_model: str
     llm_timeout_s: int
+    llm_max_concurrency: int
+    prompt_tokens: int
     embed_retry_max: int
     embed_retry_base_s: int
     embed_retry_max_backoff_s: int
@@ -158,6 +162,8 @@ def load(environ: Mapping[str, str]) -> Environment:
         chat_model=read.text("CHAT_MODEL", "openai/gpt-4o-mini"),
         embed_model=read.text("EMBED_MODEL", "openai/text-embedding-3-small"),
         llm_timeout_s=read.integer("LLM_TIMEOUT", 30, least=1, most=600, unit="seconds"),
+        llm_max_concurrency=read.integer("LLM_MAX_CONCURRENCY", 8, least=1, most=256, unit="calls"),
+        prompt_tokens=read.integer("SUMMARIES_PROMPT_TOKENS", 12_000, least=2_000, most=200_000, unit="tokens"),
         embed_retry_max=read.integer("EMBED_RETRY_MAX", 5, least=0, most=20),
         embed_retry_base_s=read.integer("EMBED_RETRY_BASE_SEC", 1, least=0, most=60, unit="seconds"),
         embed_retry_max_backoff_s=read.integer("EMBED_RETRY_MAX_BACKOFF_SEC", 30, least=1, most=600, unit="seconds"),

@@ -74,6 +74,8 @@ def refused(**variables: str) -> str:
         ("POMNI_SESSION_IDLE_MIN", "4", "from 5 to 720 minutes"),
         ("POMNI_SESSION_MAX_HOURS", "73", "from 1 to 72 hours"),
         ("LLM_TIMEOUT", "never", "from 1 to 600 seconds"),
+        ("LLM_MAX_CONCURRENCY", "257", "from 1 to 256 calls"),
+        ("SUMMARIES_PROMPT_TOKENS", "1999", "from 2000 to 200000 tokens"),
         ("EMBED_RETRY_MAX", "21", "from 0 to 20"),
         ("EMBED_RETRY_BASE_SEC", "61", "from 0 to 60 seconds"),
         ("EMBED_RETRY_MAX_BACKOFF_SEC", "0", "from 1 to 600 seconds"),

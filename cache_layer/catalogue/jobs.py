@@ -41,6 +41,7 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         tokens_in, tokens_out: what the model has read and written.
         vectors_pending: summaries whose vector is still to be written.
         rate_per_s, eta_s: people a second now, seconds to the end at that rate; None where it cannot be told.
+        waiting_until: the provider has refused, and before then nobody asks it; None where nobody waits.
         revision: µs since 1970 by PostgreSQL's clock, read in the statement that read the counters.
     """
 
@@ -76,6 +77,7 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float | None = None
     eta_s: float | None = None
     workers: tuple[WorkerView, ...] = ()
+    waiting_until: datetime | None = None
 
 
 def summaries_job(keys: Keys, counts: Counts, settings: Settings, switches: Switches) -> Mirror[JobSnapshot]:

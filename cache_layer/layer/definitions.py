@@ -28,6 +28,7 @@ from cache_layer.scripts import FORGET
 from cache_layer.sealing import Sealer
 from cache_layer.settings import Settings
 from cache_layer.shapes import Invalidated
+from cache_layer.shapes.gate import Gate
 from cache_layer.steps import Begun, Call, Command, Steps, ask, together
 from cache_layer.switches import Switches
 
@@ -103,6 +104,7 @@ class Definitions:
         self.rag = Rag(self.keys, self.counts, settings, self.switches, self.sealer)
         self.jobs = summaries_job(self.keys, self.counts, settings, self.switches)
         self.locks = locks(self.keys, settings, self.switches)
+        self.gate = Gate(self.keys)
         self.turn_ids = TurnIds(settings)
         self.talkbuf = talkbuf(self.keys, self.counts, settings, self.sealer, self.turn_ids)
 

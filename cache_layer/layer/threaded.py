@@ -9,6 +9,7 @@ from cache_layer.exchange import EXCHANGE_EVERY_S
 from cache_layer.holdings import Holdings
 from cache_layer.layer.access_state import SyncAccessState
 from cache_layer.layer.definitions import Definitions, Forgotten, Ping
+from cache_layer.layer.gates import SyncGates
 from cache_layer.layer.history import SyncHistory
 from cache_layer.layer.hold_threaded import SyncHold
 from cache_layer.layer.identity import SyncIdentity
@@ -37,6 +38,7 @@ class SyncCacheLayer:
         self.rag = SyncRag(self._definitions.rag, self._runner)
         self.jobs = SyncJobs(self._definitions.jobs, self._runner)
         self.locks = SyncLocks(self._definitions.locks, self._runner, role, self._definitions.announce)
+        self.gates = SyncGates(self._definitions.gate, self._runner)
         self.stats = SyncStats(self._definitions.exchange, self._runner)
         self.switches = SyncSwitches(self._definitions.exchange.board, self._runner)
         self._runner.measures = self._definitions.exchange.measures

@@ -32,7 +32,7 @@ def summarise(user_id: int) -> None:
     material = sources.SOURCES["daily"].read(user_id, period)
     if material is None:
         return
-    text = provider().summarise(material.messages)
+    text = provider().summarise("daily", material.messages)
     span: dict[str, Any] = {"user": user_id, "kind": "daily", "start": period.starts_at, "end": period.ends_at}
     with connection.cursor() as cursor:
         cursor.execute(engine.WRITE, span | {"text": text.text, "tokens": text.tokens_in, "source_count": 1})

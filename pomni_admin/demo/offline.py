@@ -18,7 +18,8 @@ from django.conf import settings
 from pomni_admin.demo import embedding
 from pomni_admin.demo.embedding import WORD
 from pomni_admin.summaries import prompt
-from pomni_admin.summaries.providers import Message, SummaryText
+from pomni_admin.summaries.providers import Message, SummaryText, at_once
+from pomni_admin.summaries.writing import Each, Reply
 
 SENTENCES_RANKED = 60
 """TextRank compares each sentence with each: sixty cost some 10 ms, a thousand some seconds."""
@@ -38,6 +39,10 @@ STOP_WORDS = frozenset(
 )
 """`sumy` brings none for Russian."""
 NOTHING_SAID = "В этот день человек писал, но слов в его сообщениях не было."
+NOTHING_NOTED = "За это время есть заметки, но слов человека в них не было."
+IN_OWN_WORDS = "Главное его словами: "
+OWN_LEAD = re.compile(rf"^(?:Сообщений от человека|Заметок): \d+, .*?\. {IN_OWN_WORDS}«")
+"""How summaries begin that were written here: what follows are quotes, and nothing before them is quoted again."""
 
 
 class OfflineProvider:
@@ -49,15 +54,23 @@ class OfflineProvider:
         self._delay_s: float = settings.ENV.offline_delay_ms / 1000
         self._dim: int = settings.ENV.embed_dim
 
-    def summarise(self, messages: Sequence[Message]) -> SummaryText:
+    def summarise(self, kind: str, messages: Sequence[Message], each: Each = at_once) -> SummaryText:
         """The sentences that say most of what the person wrote, in the order in which they were written."""
+        reply = each(lambda: self._reply(kind, messages))
+        return SummaryText(reply.text, reply.tokens_in, reply.tokens_out)
+
+    def probe(self) -> None:
+        """It is always there."""
+
+    def _reply(self, kind: str, messages: Sequence[Message]) -> Reply:
         if self._delay_s:
             time.sleep(self._delay_s)
-        said = [message for message in messages if message.role == "user"]
+        said = [message for message in messages if message.role not in {"bot", "assistant"}]
         kept = _ranked(_thinned(list(_sentences(said))))
-        text = _retold(said, kept) if kept else NOTHING_SAID
+        nothing = NOTHING_SAID if kind == "daily" else NOTHING_NOTED
+        text = _retold(kind, said, kept) if kept else nothing
         read = sum(min(len(message.text), prompt.MESSAGE_CHARS) for message in messages)
-        return SummaryText(text, tokens_in=read // CHARS_A_TOKEN, tokens_out=len(text) // CHARS_A_TOKEN)
+        return Reply(text, tokens_in=read // CHARS_A_TOKEN, tokens_out=len(text) // CHARS_A_TOKEN)
 
     def embed(self, text: str) -> list[float]:
         """A vector of length one; the same text always has the same."""
@@ -77,10 +90,19 @@ class _Words:
 
 def _sentences(messages: Sequence[Message]) -> Iterator[str]:
     for message in messages:
-        for sentence in SENTENCE_END.split(prompt.clean(message.text[: prompt.MESSAGE_CHARS])):
+        for sentence in _split(prompt.clean(message.text[: prompt.MESSAGE_CHARS])):
             short = " ".join(sentence.split())[:SENTENCE_CHARS].strip()
             if len(WORD.findall(short)) > 1:
                 yield short
+
+
+def _split(text: str) -> list[str]:
+    if text in {NOTHING_SAID, NOTHING_NOTED}:
+        return []
+    lead = OWN_LEAD.match(text)
+    if lead is None:
+        return SENTENCE_END.split(text)
+    return text[lead.end() :].removesuffix("».").split("». «")
 
 
 def _thinned(sentences: Sequence[str]) -> list[str]:
@@ -99,12 +121,14 @@ def _ranked(sentences: Sequence[str]) -> list[str]:
     return [str(sentence) for sentence in summarizer(dom.ObjectDocumentModel([paragraph]), SENTENCES_KEPT)]
 
 
-def _retold(said: Sequence[Message], kept: Sequence[str]) -> str:
+def _retold(kind: str, said: Sequence[Message], kept: Sequence[str]) -> str:
     first, last = said[0].at, said[-1].at
     quotes = " ".join(f"«{sentence.rstrip('.')}»." for sentence in kept)
-    return (f"Сообщений от человека: {len(said)}, с {first:%H:%M} до {last:%H:%M} UTC. Главное его словами: {quotes}")[
-        : prompt.SUMMARY_CHARS
-    ]
+    if kind == "daily":
+        lead = f"Сообщений от человека: {len(said)}, с {first:%H:%M} до {last:%H:%M} UTC."
+    else:
+        lead = f"Заметок: {len(said)}, с {first:%d.%m.%Y} до {last:%d.%m.%Y}."
+    return f"{lead} {IN_OWN_WORDS}{quotes}"[: prompt.SUMMARY_CHARS]
 
 
 @cache

@@ -7,6 +7,7 @@ summary (SPEC 3).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -18,15 +19,17 @@ from django.db import OperationalError, connection, transaction
 from psycopg import errors as postgres
 
 from cache_layer.privacy import may_store
-from pomni_admin.summaries import claims, pending
+from pomni_admin.summaries import claims, mirror, pending
 from pomni_admin.summaries.claims import Claim
 from pomni_admin.summaries.models import Failure, Kind
+from pomni_admin.summaries.provider_gate import Service
 from pomni_admin.summaries.providers import ProviderError, ProviderRateLimited, SummaryText, provider
 from pomni_admin.summaries.retries import persist
 from pomni_admin.summaries.sources import OLD_MONTHLY, SOURCES, Material
 from pomni_admin.summaries.units import Unit
 from pomni_admin.summaries.vectors import VectorsError, vectors
 from pomni_admin.summaries.watch import Watch
+from pomni_admin.summaries.writing import Reply
 
 log = structlog.get_logger(__name__)
 
@@ -137,13 +140,25 @@ def _summary(claim: Claim, unit: Unit, watch: Watch) -> Written | None:
     def note(_error: ProviderError) -> None:
         claims.note_retry(claim)
 
+    asked = 0
+
+    def each(request: Callable[[], Reply]) -> Reply:
+        nonlocal asked
+        if asked:
+            watch.check()
+        asked += 1
+        shown = partial(mirror.publish, claim.job_id)
+        return persist(
+            Service.LLM, request, pause=watch.pause, note=note, waits=shown, probe=lambda: provider().probe()
+        )
+
     source = SOURCES[unit.kind]
     for _ in range(MOST_READINGS):
         material = source.read(unit.user_id, unit.period) if _may_store(unit.user_id, PRIVACY) else None
         if material is None:
             skip(claim, unit)
             return None
-        text = persist(partial(provider().summarise, material.messages), pause=watch.pause, note=note)
+        text = provider().summarise(unit.kind.value, material.messages, each)
         written = _write_patiently(claim, unit, material, text, watch)
         if isinstance(written, Written):
             return written
@@ -202,6 +217,10 @@ def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText) -> W
     return Written(summary_id, updated_at)
 
 
+def _embed(watch: Watch, note: Callable[[ProviderError], None], text: str) -> list[float]:
+    return persist(Service.EMBEDDINGS, lambda: provider().embed(text), pause=watch.pause, note=note)
+
+
 def _vector(claim: Claim, summary_id: int, watch: Watch) -> None:
     """Bring the vector now if it can be brought; if not, it stays pending and the person stays counted."""
 
@@ -212,7 +231,7 @@ def _vector(claim: Claim, summary_id: int, watch: Watch) -> None:
         pending.postpone(summary_id, "qdrant_unavailable")
         return
     try:
-        pending.deliver(summary_id, lambda text: persist(lambda: provider().embed(text), pause=watch.pause, note=note))
+        pending.deliver(summary_id, partial(_embed, watch, note))
     except ProviderError as error:
         pending.postpone(summary_id, f"embed_{error.code}")
     except VectorsError as error:

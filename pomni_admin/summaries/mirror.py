@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from uuid import UUID
 
+import msgspec
+
 from cache_layer import JobSnapshot
 from pomni_admin.cache import layer
 from pomni_admin.summaries import snapshots
+from pomni_admin.summaries.provider_gate import Service
 
 EVERY_S = 0.25
 """At most four a second from one process, besides changes of state, which are shown at once."""
@@ -21,6 +24,9 @@ def publish(job_id: UUID) -> JobSnapshot | None:
     _last[job_id] = time.monotonic()
     snapshot = snapshots.read(job_id)
     if snapshot is not None:
+        if snapshot.state == "running":
+            waiting_until = layer().gates.shut_until(Service.LLM)
+            snapshot = msgspec.structs.replace(snapshot, waiting_until=waiting_until)
         layer().jobs.put(snapshot)
         layer().announce(f"job:{job_id}")
         layer().announce("jobs")

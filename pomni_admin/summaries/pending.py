@@ -18,7 +18,9 @@ from django.db import connection, transaction
 
 from cache_layer.privacy import STORABLE
 from pomni_admin.summaries import shutdown
+from pomni_admin.summaries.provider_gate import Service
 from pomni_admin.summaries.providers import ProviderError, ProviderRateLimited, ProviderUnavailable, provider
+from pomni_admin.summaries.retries import once
 from pomni_admin.summaries.vectors import Point, VectorsError, VectorsUnavailable, vectors
 
 log = structlog.get_logger(__name__)
@@ -174,7 +176,7 @@ def deliver_due() -> int:
             break
         summary_id, batch_id, attempts = taken
         try:
-            delivery = deliver(summary_id, provider().embed)
+            delivery = deliver(summary_id, lambda text: once(Service.EMBEDDINGS, lambda: provider().embed(text)))
             brought += delivery is Delivery.WRITTEN
         except (ProviderError, VectorsError) as error:
             if isinstance(error, ProviderRateLimited):

@@ -6,7 +6,7 @@
     ├── ProviderRateLimited      429; `retry_after` seconds, where the API said so. Worth another try
     ├── ProviderUnavailable      5xx, no connection, no answer in time. Worth another try
     ├── ProviderRefused          another 4xx: the same request would be refused again
-    └── ProviderGarbage          an answer that cannot be used: not JSON, no choices, empty, a vector of another size
+    └── ProviderGarbage          an answer that cannot be used: not JSON, empty, a refusal, a vector of another size
 
 Messages of these exceptions never hold a text, an answer or a URL (G6), and they are raised `from None`, because the
 SDK's own exceptions carry the request.
@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,18 +31,25 @@ import openai
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from pomni_admin.summaries import prompt
+from pomni_admin.summaries import answers
+from pomni_admin.summaries.writing import Each, Reply, Unusable, Writer
 
 MOST_ANSWER_BYTES = 4 * 1024 * 1024
 SUMMARY_TOKENS = 700
 CONNECT_TIMEOUT_S = 5.0
+PROBE = "Всё в порядке?"
+"""What is asked to see whether the model answers."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation; `role` is `user` or `bot`."""
+    """One message of a conversation, `role` is `user` or `bot`; or an earlier summary, of the kind `role`.
+
+    Attributes:
+        at: when it was written; of a summary, the start of its period.
+    """
 
     role: str
     text: str
@@ -51,7 +58,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class SummaryText:
-    """What the model wrote, and what it cost."""
+    """What the model wrote, and what all requests for it cost."""
 
     text: str
     tokens_in: int = 0
@@ -90,17 +97,31 @@ class ProviderGarbage(ProviderError):
     """The API answered something that is not a summary or not a vector."""
 
 
+def at_once(request: Callable[[], Reply]) -> Reply:
+    """Makes a request now, and once."""
+    return request()
+
+
 class Provider(Protocol):
     """Writes summaries and vectors. Calls block, for `LLM_TIMEOUT` at the most, and raise only `ProviderError`."""
 
     is_stand_in: ClassVar[bool]
     """True for what stands in for the real thing in demo and tests: every page says so."""
 
-    def summarise(self, messages: Sequence[Message]) -> SummaryText:
-        """Retell a conversation, oldest message first; never called with none."""
+    def summarise(self, kind: str, messages: Sequence[Message], each: Each = at_once) -> SummaryText:
+        """Retell a conversation or earlier summaries, oldest first, in the language of the person.
+
+        Args:
+            kind: of the summary: `daily`, `weekly`, `monthly`.
+            messages: never none.
+            each: makes each of the requests that it takes, when and as often as it can be made.
+        """
 
     def embed(self, text: str) -> list[float]:
         """The vector of a text, `QDRANT_EMBED_DIM` finite numbers."""
+
+    def probe(self) -> None:
+        """Ask the model for next to nothing, to see whether it answers at all."""
 
 
 @cache
@@ -116,10 +137,12 @@ class _Streamed(Protocol):
 
 class _ChatMessage(msgspec.Struct):
     content: str | None = None
+    refusal: str | None = None
 
 
 class _Choice(msgspec.Struct):
     message: _ChatMessage
+    finish_reason: str | None = None
 
 
 class _Usage(msgspec.Struct):
@@ -156,6 +179,7 @@ class OpenAIProvider:
         self._chat_model: str = env.chat_model
         self._embed_model: str = env.embed_model
         self._dim: int = env.embed_dim
+        self._budget: int = env.prompt_tokens
         self._client = openai.OpenAI(
             api_key=env.llm_api_key,
             base_url=env.llm_base_url,
@@ -163,24 +187,34 @@ class OpenAIProvider:
             timeout=httpx2.Timeout(self._timeout_s, connect=min(CONNECT_TIMEOUT_S, self._timeout_s)),
         )
 
-    def summarise(self, messages: Sequence[Message]) -> SummaryText:
+    def summarise(self, kind: str, messages: Sequence[Message], each: Each = at_once) -> SummaryText:
+        writer = Writer(kind, lambda system, material: each(lambda: self._chat(system, material)), self._budget)
+        try:
+            text = writer.write(messages)
+        except Unusable as error:
+            raise ProviderGarbage(error.code) from None
+        return SummaryText(text, tokens_in=writer.tokens_in, tokens_out=writer.tokens_out)
+
+    def probe(self) -> None:
+        self._chat("Ответь одним словом.", PROBE, most_tokens=16)
+
+    def _chat(self, system: str, material: str, *, most_tokens: int = SUMMARY_TOKENS) -> Reply:
         call = self._client.chat.completions.with_streaming_response.create(
             model=self._chat_model,
-            messages=[
-                {"role": "system", "content": prompt.SYSTEM},
-                {"role": "user", "content": prompt.transcript(messages)},
-            ],
-            max_tokens=SUMMARY_TOKENS,
+            messages=[{"role": "system", "content": system}, {"role": "user", "content": material}],
+            max_tokens=most_tokens,
             temperature=0.2,
         )
         answer = _decode(self._read(call), _Chat)
         if not answer.choices:
             raise ProviderGarbage("no_choices")
-        text = prompt.summary(answer.choices[0].message.content or "")
-        if not text:
-            raise ProviderGarbage("empty_answer")
         usage = answer.usage or _Usage()
-        return SummaryText(text, tokens_in=usage.prompt_tokens, tokens_out=usage.completion_tokens)
+        choice = answer.choices[0]
+        text = choice.message.content or ""
+        filtered = choice.finish_reason == "content_filter" or bool(choice.message.refusal)
+        if choice.finish_reason == "length" and text.strip():
+            text = answers.whole_sentences(text)
+        return Reply(text, usage.prompt_tokens, usage.completion_tokens, "refused_answer" if filtered else "")
 
     def embed(self, text: str) -> list[float]:
         call = self._client.embeddings.with_streaming_response.create(

@@ -49,7 +49,7 @@ def test_it_is_what_demo_and_tests_use_and_says_that_it_is_a_stand_in() -> None:
 
 
 def test_a_summary_is_made_of_sentences_that_the_person_wrote() -> None:
-    summary = OFFLINE.summarise(said(*TALK)).text
+    summary = OFFLINE.summarise("daily", said(*TALK)).text
     assert "совещани" in summary
     assert "пугает" not in summary  # the bot's own words
     quoted = [part.strip("» .") for part in summary.split("«")[1:]]
@@ -60,12 +60,12 @@ def test_a_summary_is_made_of_sentences_that_the_person_wrote() -> None:
 
 def test_another_process_says_the_same_and_loads_the_summariser_only_to_summarise() -> None:
     """Python's own hash() differs from process to process. The web process only asks whether it is a stand-in."""
-    text = OFFLINE.summarise(said(*TALK)).text
+    text = OFFLINE.summarise("daily", said(*TALK)).text
     program = (
         "import django, sys; django.setup()\n"
         "from tests.demo.test_offline import OFFLINE, TALK, said\n"
         "print(OFFLINE.is_stand_in, 'sumy' in sys.modules, 'nltk' in sys.modules)\n"
-        "text = OFFLINE.summarise(said(*TALK)).text\n"
+        "text = OFFLINE.summarise('daily', said(*TALK)).text\n"
         "print(text); print(OFFLINE.embed(text))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
@@ -84,7 +84,7 @@ def test_another_process_says_the_same_and_loads_the_summariser_only_to_summaris
     ],
 )
 def test_a_day_without_words_has_a_summary_all_the_same(messages: Sequence[Message]) -> None:
-    summary = OFFLINE.summarise(messages)
+    summary = OFFLINE.summarise("daily", messages)
     assert "не было" in summary.text
     checked_vector(OFFLINE.embed(summary.text), settings.ENV.embed_dim)
 
@@ -92,7 +92,7 @@ def test_a_day_without_words_has_a_summary_all_the_same(messages: Sequence[Messa
 @pytest.mark.parametrize("number", range(6))
 def test_hard_cases_are_summarised(number: int) -> None:
     text = hard_cases(random.Random(1))[number]
-    summary = OFFLINE.summarise(said(("user", "Сегодня был трудный день."), ("user", text)))
+    summary = OFFLINE.summarise("daily", said(("user", "Сегодня был трудный день."), ("user", text)))
     assert 0 < len(summary.text) <= prompt.SUMMARY_CHARS
     assert prompt.clean(summary.text) == summary.text
     checked_vector(OFFLINE.embed(text), settings.ENV.embed_dim)
@@ -102,7 +102,7 @@ def test_time_is_bounded_for_the_worst_day_that_the_job_reads() -> None:
     """Five hundred messages of 100 kB. Ranking all of their sentences would take hours."""
     worst = [Message("user", f"Слово номер {number}. Ещё одно. " * 2_000, DAY) for number in range(500)]
     began = time.perf_counter()
-    summary = OFFLINE.summarise(worst)
+    summary = OFFLINE.summarise("daily", worst)
     OFFLINE.embed("слово " * 20_000)
     assert time.perf_counter() - began < 5
     assert len(summary.text) <= prompt.SUMMARY_CHARS
@@ -127,5 +127,5 @@ def test_latency_is_imitated_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("pomni_admin.demo.offline.time.sleep", waited.append)
     slow = OfflineProvider()
     slow._delay_s = 0.25
-    slow.summarise(said(*TALK))
+    slow.summarise("daily", said(*TALK))
     assert waited == [0.25]

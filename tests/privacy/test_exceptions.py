@@ -63,7 +63,7 @@ def test_the_models_client(llm: Llm, answer: str, call: str, caplog: pytest.LogC
     ask: Callable[[], object] = (
         (lambda: provider.embed(SUMMARY))
         if call == "embed"
-        else (lambda: provider.summarise([Message("user", message_of("sound"), NOW)]))
+        else (lambda: provider.summarise("daily", [Message("user", message_of("sound"), NOW)]))
     )
     with caplog.at_level(logging.ERROR), pytest.raises(providers.ProviderError) as caught:
         ask()

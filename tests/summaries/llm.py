@@ -41,7 +41,12 @@ class Llm:
     def __init__(self) -> None:
         self.asked: list[str] = []
         """What each chat request was about: the text of its user message."""
+        self.told: list[str] = []
+        """And what it was told to do: its system message."""
         self.embedded: list[str] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+        """Requests of both kinds that were answered at the same time, at most."""
         self.rules: list[Rule] = []
         self._changed = threading.Condition()
         self._held = ""
@@ -100,10 +105,22 @@ class Llm:
         self._thread.join()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        with self._changed:
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            self._answer(handler)
+        finally:
+            with self._changed:
+                self.in_flight -= 1
+
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         request = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
         text = request["input"] if handler.path == EMBEDDINGS else request["messages"][-1]["content"]
         with self._changed:
             (self.embedded if handler.path == EMBEDDINGS else self.asked).append(text)
+            if handler.path == CHAT:
+                self.told.append(request["messages"][0]["content"])
             self._changed.notify_all()
             rule = next((r for r in self.rules if r.path == handler.path and r.word in text and r.times != 0), None)
             if rule is not None and rule.times is not None:
@@ -130,9 +147,10 @@ class Llm:
         return chat(f"Итог дня: {text.splitlines()[0][:80]}")
 
 
-def chat(content: str | None) -> bytes:
+def chat(content: str | None, *, finish_reason: str = "stop", refusal: str | None = None) -> bytes:
     usage = {"prompt_tokens": 10, "completion_tokens": 5}
-    return json.dumps({"choices": [{"message": {"role": "assistant", "content": content}}], "usage": usage}).encode()
+    message = {"role": "assistant", "content": content, "refusal": refusal}
+    return json.dumps({"choices": [{"message": message, "finish_reason": finish_reason}], "usage": usage}).encode()
 
 
 def vector(text: str, size: int = EMBED_DIM) -> list[float]:

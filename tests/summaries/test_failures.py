@@ -43,7 +43,7 @@ def test_a_person_whose_summary_fails_is_counted_and_the_job_goes_on(
 
 def test_a_job_in_which_everyone_fails_has_failed(daily: Jobs, people: People, llm: Llm) -> None:
     people.crowd(3)
-    llm.on("", status=503)
+    llm.on("", status=400)
     ended = daily.run()
     assert (ended.state, ended.errors) == ("failed", 3)
 

@@ -36,7 +36,7 @@ def openai(configure: Callable[..., None]) -> OpenAIProvider:
 def test_a_conversation_goes_out_as_lines_and_comes_back_as_text_with_its_cost(
     openai: OpenAIProvider, llm: Llm
 ) -> None:
-    summary = openai.summarise(TALK)
+    summary = openai.summarise("daily", TALK)
     assert llm.asked == [f"Человек: {SECRET}\nБот: понимаю"]
     assert (summary.text, summary.tokens_in, summary.tokens_out) == (f"Итог дня: Человек: {SECRET}", 10, 5)
 
@@ -71,7 +71,7 @@ def test_a_bad_answer_becomes_an_error_of_ours_with_a_code_and_without_a_text(
     llm.on("", **answer)
     began = time.monotonic()
     with pytest.raises(error) as raised:
-        openai.summarise(TALK)
+        openai.summarise("daily", TALK)
     assert time.monotonic() - began < 2.5
     assert (raised.value.code, str(raised.value)) == (code, code)
     assert raised.value.__suppress_context__ or raised.value.__context__ is None, (
@@ -99,14 +99,14 @@ def test_a_bad_vector_is_refused(openai: OpenAIProvider, llm: Llm, body: bytes, 
 def test_nobody_listening_is_unavailable(configure: Callable[..., None]) -> None:
     configure(llm_base_url="http://127.0.0.1:9/v1")
     with pytest.raises(ProviderUnavailable) as raised:
-        OpenAIProvider().summarise(TALK)
+        OpenAIProvider().summarise("daily", TALK)
     assert raised.value.code == "no_connection"
 
 
 def test_retry_after_is_read_as_seconds_or_as_a_date(openai: OpenAIProvider, llm: Llm) -> None:
     llm.on("", status=429, headers={"Retry-After": "7"})
     with pytest.raises(ProviderRateLimited) as raised:
-        openai.summarise(TALK)
+        openai.summarise("daily", TALK)
     assert raised.value.retry_after == 7
     assert seconds(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)) == pytest.approx(60, abs=2)
     assert seconds("Wed, 01 Jan 2020 00:00:00 GMT") == 0

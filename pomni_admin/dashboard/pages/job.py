@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import cast
 
 from django.contrib import messages
@@ -72,6 +72,7 @@ class JobView:
     finished_at: datetime | None
     waited_s: float | None
     took_s: float | None
+    waiting_until: datetime | None
     workers: tuple[WorkerRow, ...]
     failures: tuple[FailureRow, ...]
 
@@ -120,11 +121,16 @@ def _view(job: JobSnapshot, failures: tuple[FailureRow, ...]) -> JobView:
         finished_at=job.finished_at,
         waited_s=(job.started_at - job.created_at).total_seconds() if job.started_at else None,
         took_s=(job.finished_at - job.started_at).total_seconds() if job.finished_at and job.started_at else None,
+        waiting_until=_still_ahead(job.waiting_until),
         workers=tuple(
             WorkerRow(w.name, w.batch, w.users_done, w.users_total, w.since, w.heartbeat_at) for w in job.workers
         ),
         failures=failures,
     )
+
+
+def _still_ahead(at: datetime | None) -> datetime | None:
+    return at if at is not None and at > datetime.now(UTC) else None
 
 
 def _failures(job_id: str) -> tuple[FailureRow, ...]:

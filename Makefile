@@ -68,12 +68,14 @@ bench: venv translations $(PEERS)
 	$(PY) -m benchmarks.hung
 	$(PY) -m benchmarks.recording
 	$(PY) -m benchmarks.support
+	$(PY) -m benchmarks.jobs
 
 soak: venv translations
 	$(PY) -m benchmarks.soak
 	$(PY) -m benchmarks.soak_locks
 	$(PY) -m benchmarks.soak_talk
 	$(PY) -m benchmarks.soak_relay
+	$(PY) -m benchmarks.soak_jobs
 
 venv: $(INSTALLED)
 

@@ -88,7 +88,8 @@ class Show:
                 raise StartRefusedError(f"the site does not answer; its last words:\n{words}")
             for service in self._other_services():
                 self.supervisor.start(service)
-            await asyncio.wait({first}, timeout=FIRST_JOB_S if with_redis else 0)  # without it no worker hears of the job
+            # Without Redis no worker hears of the job.
+            await asyncio.wait({first}, timeout=FIRST_JOB_S if with_redis else 0)
             self._announce(first_job_done=first.done())
             await asyncio.Event().wait()
         finally:

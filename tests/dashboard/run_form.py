@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from django.http import HttpResponse
 from django.test import Client
@@ -15,7 +16,7 @@ def name_of(client: Client) -> str:
     return found[1]
 
 
-def send(client: Client, *, follow: bool = False, **fields: str) -> HttpResponse:
+def send(client: Client, fields: Mapping[str, str] | None = None, *, follow: bool = False, **more: str) -> HttpResponse:
     """Send a fresh form: daily summaries of yesterday for everybody, unless told otherwise."""
     shown = client.get("/jobs/run").content.decode()
     filled = {
@@ -23,7 +24,7 @@ def send(client: Client, *, follow: bool = False, **fields: str) -> HttpResponse
         for name in ("once", "day", "monday", "month", "days")
         if (found := re.search(rf'name="{name}"[^>]*? value="([^"]+)"', shown))
     }
-    sent = {**filled, "kind": "daily", "whom": "all", "person": "", "reason": "other", **fields}
+    sent = {**filled, "kind": "daily", "whom": "all", "person": "", "reason": "other", **(fields or {}), **more}
     answered = client.post("/jobs/run", sent, follow=follow)
     assert isinstance(answered, HttpResponse)
     return answered

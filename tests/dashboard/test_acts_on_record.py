@@ -80,7 +80,7 @@ def scene(admin: Client, cast: Cast) -> Scene:
     token = person_token.seal(cast.alisa, bearer=bearer)
     layer().access_state.get(cast.alisa, load=lambda _id: DENIED)
     jobs = {
-        state: Job.objects.create(
+        str(state): Job.objects.create(
             kind=kind, state=state, period_start="2026-11-01", period_end="2026-11-02", started_by="x", paused_at=at
         )
         for kind, state, at in (

@@ -17,7 +17,7 @@ def period(kind: str, start: date, end: date) -> str:
     """What a job is about, the end exclusive: a day, a week's first and last day, a month, or so many days back."""
     last = end - timedelta(days=1)
     if kind == "weekly":
-        return f"{start} – {last}"
+        return f"{start} – {last:%m-%d}"
     if kind == "monthly":
         return f"{start:%Y-%m}"
     if kind == "rebuild":

@@ -19,6 +19,7 @@ from pomni_admin import cache
 from pomni_admin.relay import outbox
 from pomni_admin.relay.backoff import Backoff
 from pomni_admin.relay.lag import Lag
+from pomni_admin.relay.leavers import Leavers
 from pomni_admin.relay.listener import Listener
 from pomni_admin.relay.outbox import Row
 from pomni_admin.relay.postgres import AWAY, Connection, connect
@@ -55,11 +56,13 @@ class Relay:
         self._postgres = Backoff("outbox", stop)
         self._redis = Backoff("redis", stop, longest_s=AGAIN_AT_MOST_S)
         self._lag = Lag()
+        self._leavers = Leavers(stop)
         self._announced_at = float("-inf")
 
     async def run(self) -> None:
-        listening = asyncio.create_task(self._listener.run())
-        stopping = asyncio.create_task(self._wake_to_stop())
+        beside = [
+            asyncio.create_task(work) for work in (self._listener.run(), self._leavers.run(), self._wake_to_stop())
+        ]
         try:
             while not self._stop.is_set():
                 try:
@@ -67,9 +70,9 @@ class Relay:
                 except AWAY as error:
                     await self._postgres.failed(type(error).__name__)
         finally:
-            for task in (listening, stopping):
+            for task in beside:
                 task.cancel()
-            await asyncio.gather(listening, stopping, return_exceptions=True)
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def _wake_to_stop(self) -> None:
         await self._stop.wait()
@@ -112,6 +115,7 @@ class Relay:
         done = await self._drop(rows)
         lags_s = self._lag.of(done, clock())
         if done:
+            self._leavers.note(row.change for row in done)
             async with asyncio.timeout(ANSWER_AT_MOST_S):
                 await outbox.delete(connection, [row.id for row in done])
         failed = len(rows) - len(done)

@@ -20,21 +20,21 @@ log = structlog.get_logger(__name__)
 @shared_task(name="summaries.work")
 def work(job_id: str) -> None:
     """Look at this job. When PostgreSQL fails the claim runs out by itself, and the reaper asks again."""
-    with _trouble_told("work"):
+    with _trouble_told("summaries.work"):
         looks.look(UUID(job_id))
 
 
 @shared_task(name="summaries.write_vectors")
 def write_vectors() -> None:
     """Bring the vectors that are due."""
-    with _trouble_told("write_vectors"):
+    with _trouble_told("summaries.write_vectors"):
         pending.deliver_due()
 
 
 @shared_task(name="summaries.start_due")
 def start_due() -> None:
     """Start what the clock is to start, once however many beats send this."""
-    with _trouble_told("start_due"):
+    with _trouble_told("summaries.start_due"):
         for job in schedules.start_due():
             log.info("the schedule has started a job", job=str(job.pk), kind=str(job.kind))
 
@@ -42,21 +42,21 @@ def start_due() -> None:
 @shared_task(name="summaries.repair_vectors")
 def repair_vectors() -> None:
     """Compare all rows with all vectors, and mend what differs."""
-    with _trouble_told("repair_vectors"):
+    with _trouble_told("summaries.repair_vectors"):
         vector_check.verify(repair=True)
 
 
 @shared_task(name="summaries.repair_people")
 def repair_people(user_ids: list[int]) -> None:
     """The same for these people."""
-    with _trouble_told("repair_people"):
+    with _trouble_told("summaries.repair_people"):
         vector_check.repair_people(user_ids)
 
 
 @shared_task(name="summaries.roll_up")
 def roll_up() -> None:
     """Turn jobs of long ago into totals."""
-    with _trouble_told("roll_up"):
+    with _trouble_told("summaries.roll_up"):
         retention.roll_up()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pomni_admin.demo.servers import Postgres, Valkey, Vectors, free_port
 
 PREFIXES = (
     *("POMNI_", "REDIS_", "CACHE_", "CELERY_", "DATABASE_", "QDRANT_", "OPENROUTER_", "CHAT_", "EMBED_", "LLM_"),
-    *("DAILY_SUMMARIES_", "SUMMARIES_", "TALK_", "OFFLINE_", "DJANGO_"),
+    *("DAILY_SUMMARIES_", "WEEKLY_SUMMARIES_", "MONTHLY_SUMMARIES_", "SUMMARIES_", "TALK_", "OFFLINE_", "DJANGO_"),
 )
 EMBED_DIM = 64
 
@@ -42,6 +43,8 @@ def settle() -> Place:
     )
     for name in [name for name in os.environ if name.startswith(PREFIXES)]:
         del os.environ[name]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each subprocess would compile Django, Celery and all the others
+    sys.dont_write_bytecode = False
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "pomni_admin.settings",
         "POMNI_ENV": "test",

@@ -11,6 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, PointStruct, VectorParams
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -24,7 +26,8 @@ from pomni_admin.relay import outbox as rows_of
 from pomni_admin.relay.standing import standing
 from tests.cache_layer.conftest import sync_client
 from tests.harness.cast import Cast
-from tests.harness.processes import Spawned, _spawner
+from tests.harness.environment import EMBED_DIM
+from tests.harness.processes import Spawned, StartWorker, _spawner
 from tests.harness.servers import Database
 from tests.relay.conftest import Outbox, StartRelay, connected, eventually
 
@@ -349,3 +352,36 @@ def test_another_process_that_has_the_layer_open_hears_of_it_too(
     finally:
         layer.close()
         client.connection_pool.disconnect()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM users WHERE id = %s",
+        "UPDATE users SET privacy_level = 'none' WHERE id = %s",
+        "DELETE FROM dialog_summaries WHERE user_id = %s",
+    ],
+    ids=["left", "may not be stored any more", "had the summaries purged"],
+)
+def test_vectors_of_who_has_left_go_at_once(
+    shared_relay: Spawned,
+    database: Database,
+    cast: Cast,
+    worker: StartWorker,
+    qdrant: QdrantClient,
+    statement: str,
+) -> None:
+    """The nightly repair would find them too. Negative control: without `Leavers.note` the points stay."""
+    worker(concurrency=1)
+    qdrant.create_collection("dialog_summaries_v1", VectorParams(size=EMBED_DIM, distance=Distance.COSINE))
+    for user_id in (cast.boris, cast.vera):
+        (row,) = database.rows(
+            "INSERT INTO dialog_summaries (user_id, kind, period_start, period_end, text)"
+            " VALUES (%s, 'daily', '2026-01-01Z', '2026-01-02Z', '') RETURNING id, updated_at",
+            user_id,
+        )
+        payload = {"user_id": user_id, "updated_at": row["updated_at"].isoformat()}
+        qdrant.upsert("dialog_summaries_v1", [PointStruct(id=row["id"], vector=[1.0] * EMBED_DIM, payload=payload)])
+    (kept,) = database.rows("SELECT id FROM dialog_summaries WHERE user_id = %s", cast.vera)
+    database.rows(statement, cast.boris)
+    eventually(lambda: [p.id for p in qdrant.scroll("dialog_summaries_v1")[0]] == [kept["id"]], 20)

@@ -14,6 +14,7 @@ from qdrant_client import QdrantClient
 
 from cache_layer import JobSnapshot
 from pomni_admin.cache import layer
+from pomni_admin.demo.servers import Postgres
 from pomni_admin.summaries import claims, engine, lifecycle, looks, planner
 from pomni_admin.summaries.claims import Claim, Displaced
 from pomni_admin.summaries.heartbeat import Heartbeat
@@ -293,6 +294,64 @@ def test_postgres_drops_all_connections_in_mid_job_and_nobody_is_to_blame(
     expire()
     looks.look(job.pk)
     assert daily.read(job.pk).state == "ok"
+    daily.assert_each_once(job.pk, users, qdrant)
+
+
+def test_a_worker_that_is_stopped_beyond_its_lease_writes_nothing_when_it_wakes(
+    daily: Jobs,
+    people: People,
+    workers: Callable[..., Spawned],
+    reaper: Callable[[], None],
+    qdrant: QdrantClient,
+    llm: Llm,
+) -> None:
+    """SIGSTOP in the middle of a call: another does its batch, and PostgreSQL refuses what it writes after SIGCONT.
+
+    Negative control: without `batch.claim = …` in `claims.ADVANCE` the counters say that more people were done than
+    there are.
+    """
+    users = people.crowd(4)
+    first = workers(concurrency=1)
+    llm.hold()
+    job = daily.start()
+    llm.wait_until_asked(1)
+    (pid,) = pids(daily.wait(job.pk, lambda found: bool(found.workers)))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        llm.release()
+        reaper()
+        workers(concurrency=1)
+        assert daily.wait_until_ended(job.pk).state == "ok"
+        daily.assert_each_once(job.pk, users, qdrant)
+        written = daily.summaries()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    first.wait_for("batch given back")
+    assert daily.summaries() == written
+    daily.assert_each_once(job.pk, users, qdrant)
+
+
+def test_postgres_is_restarted_in_mid_job_and_workers_go_on(
+    daily: Jobs,
+    people: People,
+    workers: Callable[..., Spawned],
+    reaper: Callable[[], None],
+    qdrant: QdrantClient,
+    llm: Llm,
+    postgres_server: Postgres,
+) -> None:
+    users = people.crowd(8)
+    workers(concurrency=2)
+    reaper()
+    llm.hold()
+    job = daily.start()
+    llm.wait_until_asked(2)
+    connection.close()
+    postgres_server.stop()
+    llm.release()
+    postgres_server.start()
+    ended = daily.wait_until_ended(job.pk)
+    assert (ended.state, ended.errors) == ("ok", 0)
     daily.assert_each_once(job.pk, users, qdrant)
 
 

@@ -180,8 +180,8 @@ def test_a_rebuild_writes_days_then_weeks_then_months_of_one_person_and_nothing_
     qdrant.upsert(
         "dialog_summaries_v1",
         [
-            {"id": 777, "vector": [0.1] * 1536, "payload": {"user_id": alisa}},  # type: ignore[list-item]
-            {"id": 778, "vector": [0.1] * 1536, "payload": {"user_id": boris}},  # type: ignore[list-item]
+            {"id": 777, "vector": [0.1] * 64, "payload": {"user_id": alisa}},  # type: ignore[list-item]
+            {"id": 778, "vector": [0.1] * 64, "payload": {"user_id": boris}},  # type: ignore[list-item]
         ],
     )
     long_ago = shelf.put(alisa, "daily", periods.day_of(people.day - timedelta(days=200)), "давно")

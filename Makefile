@@ -14,6 +14,9 @@ JOBS ?= 2
 AUDIT ?=
 ARGS ?=
 
+# Set in many a container; then each of the many processes here compiles all that it imports, which takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What the caller has set for the product must not change what the checks see.
 PLAIN := env -u REDIS_URL -u QDRANT_URL POMNI_ENV=test
 
@@ -65,12 +68,14 @@ bench: venv translations $(PEERS)
 	$(PY) -m benchmarks.hung
 	$(PY) -m benchmarks.recording
 	$(PY) -m benchmarks.support
+	$(PY) -m benchmarks.jobs
 
 soak: venv translations
 	$(PY) -m benchmarks.soak
 	$(PY) -m benchmarks.soak_locks
 	$(PY) -m benchmarks.soak_talk
 	$(PY) -m benchmarks.soak_relay
+	$(PY) -m benchmarks.soak_jobs
 
 venv: $(INSTALLED)
 

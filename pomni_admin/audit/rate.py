@@ -14,6 +14,8 @@ from pomni_admin.audit.models import AuditRow, Phase
 from pomni_admin.audit.vocabulary import Act
 
 WINDOW: Final = timedelta(minutes=1)
+LOOK_UPS: Final = (Act.LOOK_UP, Act.LOOK_UP_BY_HANDLE)
+"""What counts towards an agent's look-ups a minute."""
 TOO_MANY: Final = "too_many"
 """The result of an act that was refused for this reason; such a one does not count."""
 

@@ -57,6 +57,8 @@ class Page(ABC, Generic[V]):
     fragments: ClassVar[tuple[str, ...]] = ()
     under: ClassVar[str] = ""
     """The name of the page that is marked in the navigation when this one is not in it."""
+    gone: ClassVar[str] = ""
+    """The template that says what has become of a subject that is no longer there; empty for the site's own 404."""
     refresh_s: ClassVar[float | None] = None
     """For a page on which things end without anybody announcing it: how often to look while somebody watches."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cache_layer import JobSnapshot
 
-ACTIVE = frozenset({"queued", "running", "canceling"})
+ACTIVE = frozenset({"queued", "running", "paused", "canceling"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +15,15 @@ class Progress:
     """The moving part of a job; counts are people, `eta_s` seconds.
 
     Attributes:
+        is_active: it may still move.
+        is_moving: it moves, as far as anybody knows: active, and not paused.
         total: None until the plan is complete.
         share: of one; None while the total is unknown.
     """
 
     state: str
     is_active: bool
+    is_moving: bool
     checked: int
     total: int | None
     share: float | None
@@ -34,6 +37,7 @@ class Progress:
         return cls(
             state=job.state,
             is_active=is_active,
+            is_moving=is_active and job.state != "paused",
             checked=job.checked_users,
             total=job.total,
             share=_share(job),

@@ -31,6 +31,8 @@ def shown(page: Page[Any]) -> View:
         try:
             view = page.view(str(subject))
         except Gone as gone:
+            if page.gone:
+                return render(request, page.gone, status=404)
             raise Http404 from gone
         return answer(request, page, str(subject), view)
 

@@ -14,6 +14,7 @@ Words = Mapping[str, str | Promise]
 JOB_STATES: Final[Words] = {
     "queued": pgettext_lazy("job", "queued"),
     "running": pgettext_lazy("job", "running"),
+    "paused": pgettext_lazy("job", "paused"),
     "ok": pgettext_lazy("job", "ok"),
     "partial": pgettext_lazy("job", "partial"),
     "failed": pgettext_lazy("job", "failed"),
@@ -176,6 +177,12 @@ RESULTS: Final[Words] = {
     "no_password": pgettext_lazy("result", "has no password yet"),
     "inactive": pgettext_lazy("result", "is deactivated"),
     "wrong_code": pgettext_lazy("result", "wrong code"),
+    "already_started": pgettext_lazy("result", "had been started before"),
+    "not_now": pgettext_lazy("result", "not in this state"),
+    "no_such_job": pgettext_lazy("result", "no such job"),
+    "no_change": pgettext_lazy("result", "no change"),
+    "unknown_person": pgettext_lazy("result", "no such person"),
+    "invalid_period": pgettext_lazy("result", "no such period"),
 }
 PEOPLE_REFUSED: Final[Words] = {
     "name": _(
@@ -204,6 +211,7 @@ WRONG_FILTERS: Final[Words] = {
 STARTERS: Final[Words] = {
     "schedule": _("the schedule"),
     "command": _("a command line"),
+    "cron": _("a cron job"),
     "demo": _("the demo"),
 }
 """What starts jobs besides people, who go by their sign-in names."""

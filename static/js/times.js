@@ -1,4 +1,5 @@
 // Keeps relative times right: <time data-shown="age|left" datetime="…"> counts by itself, without asking the server.
+// <time data-shown="here"> says the time of day where the reader is, and nothing where that is UTC.
 (() => {
   "use strict";
   const words = JSON.parse(document.getElementById("words").textContent);
@@ -20,7 +21,14 @@
     return `${text} ${String(Math.floor(seconds % 60)).padStart(2, "0")}\u00a0${words.s}`;
   };
 
+  const here = (at) => {
+    if (at.getTimezoneOffset() === 0) return "";
+    const time = at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+    return words.here.replace("{time}", time);
+  };
+
   const said = (element) => {
+    if (element.dataset.shown === "here") return here(new Date(element.getAttribute("datetime")));
     const apart = (Date.now() + skew - Date.parse(element.getAttribute("datetime"))) / 1000;
     if (element.dataset.shown === "age") return words.ago.replace("{time}", span(Math.max(0, apart)));
     return apart < 0 ? words.in.replace("{time}", span(-apart)) : words.over;

@@ -17,7 +17,8 @@ from cache_layer.statistics import Stats
 from pomni_admin.audit import acts
 from pomni_admin.audit.vocabulary import Act, Reason
 from pomni_admin.cache import handle_of, layer
-from pomni_admin.summaries.models import Batch, BatchState, Failure, Job, JobState
+from pomni_admin.summaries import schedules
+from pomni_admin.summaries.models import Batch, BatchState, DailyTotal, Failure, Job, JobState, Schedule
 
 NO_KEYS = {"recent_history": "secret", "talkbuf": "secret", "rag": "secret"}
 NIGHT = datetime.now(UTC).replace(hour=3, minute=0, second=4, microsecond=0)
@@ -29,15 +30,23 @@ class Scene:
 
     running: str
     partial: str
+    paused: str
+    rebuilt: str
 
 
 def set_up(redis_url: str, people: list[int]) -> Scene:
     """Write the whole scene; `people` are ids of the cast."""
     running = _running(people)
-    partial = _ended(JobState.PARTIAL, days_ago=1, total=312, done=300, errors=9, codes=("rate_limited", "unavailable"))
+    partial = _ended(
+        JobState.PARTIAL, days_ago=1, total=312, done=300, errors=9, codes=("llm_rate_limited", "llm_unavailable")
+    )
     _ended(JobState.OK, days_ago=2, total=318, done=318)
-    _ended(JobState.FAILED, days_ago=3, total=310, done=12, errors=12, codes=("garbage",))
+    _ended(JobState.FAILED, days_ago=3, total=310, done=12, errors=12, codes=("llm_bad_answer",))
     _ended(JobState.CANCELED, days_ago=4, total=305, done=41)
+    paused = _paused()
+    rebuilt = _rebuilt(people[0])
+    _missed()
+    _totals()
     layer().locks.acquire(
         "summaries_daily", token="scene", fence=running.fence, holder=Holder("worker", "worker-1", 41, str(running.pk))
     )
@@ -56,7 +65,7 @@ def set_up(redis_url: str, people: list[int]) -> Scene:
         actor=acts.Actor("support", "support"), act=Act.INVALIDATE_ACCESS, handle=handle_of(people[1])
     ) as act:
         act.result = "unreachable"
-    return Scene(str(running.pk), str(partial.pk))
+    return Scene(str(running.pk), str(partial.pk), str(paused.pk), str(rebuilt.pk))
 
 
 def _job(state: JobState, days_ago: int, total: int, by: str) -> Job:
@@ -96,13 +105,16 @@ def _running(people: list[int]) -> Job:
             lease_until=now + timedelta(hours=1) if number in {3, 4} else None,
             heartbeat_at=now - timedelta(seconds=2) if done else None,
         )
-    Failure.objects.create(job=job, batch=job.batches.order_by("number")[1], unit=people[2], code="garbage")
+    Failure.objects.create(job=job, batch=job.batches.order_by("number")[1], unit=people[2], code="llm_bad_answer")
     return job
 
 
 def _ended(state: JobState, days_ago: int, total: int, done: int, errors: int = 0, codes: tuple[str, ...] = ()) -> Job:
     job = _job(state, days_ago, total, "schedule")
-    Job.objects.filter(pk=job.pk).update(finished_at=job.created_at + timedelta(seconds=done * 0.7))
+    notes = {JobState.PARTIAL: "deadline", JobState.FAILED: "everyone_failed"}
+    Job.objects.filter(pk=job.pk).update(
+        finished_at=job.created_at + timedelta(seconds=done * 0.7), note=notes.get(state, "")
+    )
     batch = Batch.objects.create(
         job=job,
         number=1,
@@ -120,6 +132,78 @@ def _ended(state: JobState, days_ago: int, total: int, done: int, errors: int = 
     for place in range(errors):
         Failure.objects.create(job=job, batch=batch, unit=10_000 + place, code=codes[place % len(codes)])
     return job
+
+
+def _paused() -> Job:
+    """Last week's, paused by an admin because the provider is in trouble."""
+    monday = NIGHT.date() - timedelta(days=NIGHT.weekday() + 7)
+    now = timezone.now()
+    job = Job.objects.create(
+        kind="weekly",
+        period_start=monday,
+        period_end=monday + timedelta(days=7),
+        state=JobState.PAUSED,
+        started_by="schedule",
+        total=240,
+        planned=True,
+        created_at=now - timedelta(minutes=9),
+        started_at=now - timedelta(minutes=9),
+    )
+    Batch.objects.create(
+        job=job, number=1, units=list(range(1, 241)), processed=90, written=90, embedding_ok=90, skipped=7,
+        tokens_in=412_000, tokens_out=19_800,
+    )  # fmt: skip
+    with acts.act(
+        actor=acts.Actor("admin", "admin"),
+        act=Act.PAUSE_SUMMARIES,
+        subject=str(job.pk),
+        reason=Reason.PROVIDER_TROUBLE,
+    ) as act:
+        act.result = "ok"
+    Job.objects.filter(pk=job.pk).update(paused_at=timezone.now())
+    return job
+
+
+def _rebuilt(person: int) -> Job:
+    """One person's, with some periods that failed."""
+    today = NIGHT.date()
+    at = NIGHT - timedelta(hours=13)
+    job = Job.objects.create(
+        kind="rebuild",
+        period_start=today - timedelta(days=30),
+        period_end=today,
+        state=JobState.PARTIAL,
+        note="some_failed",
+        user_id=person,
+        started_by="admin",
+        total=28,
+        planned=True,
+        created_at=at,
+        started_at=at,
+        finished_at=at + timedelta(seconds=48),
+    )
+    batch = Batch.objects.create(
+        job=job, number=1, units=[1], state=BatchState.DONE, processed=23, written=23, embedding_ok=23, skipped=2,
+        errors=3, tokens_in=61_300, tokens_out=4_120,
+    )  # fmt: skip
+    for unit, code in ((20261101, "llm_timeout"), (20261102, "llm_timeout"), (20261103, "unexpected_KeyError")):
+        Failure.objects.create(job=job, batch=batch, unit=unit, code=code)
+    return job
+
+
+def _missed() -> None:
+    """The machine was asleep for two nights, longer ago than the oldest of the jobs."""
+    schedules.standings()
+    Schedule.objects.filter(kind="daily").update(since=timezone.now() - timedelta(days=6, hours=23))
+
+
+def _totals() -> None:
+    for back, kind in ((91, "daily"), (92, "daily"), (92, "weekly"), (93, "daily")):
+        DailyTotal.objects.create(
+            day=NIGHT.date() - timedelta(days=back), kind=kind, jobs=2, ok=1, partial=int(back == 92),
+            failed=int(back == 91), canceled=0, units=640, written=601 - back, skipped=30, errors=9 if back < 93 else 0,
+            retries=4, tokens_in=2_814_500 + back, tokens_out=140_220, seconds=812.0,
+        )  # fmt: skip
 
 
 def _count(redis_url: str) -> None:

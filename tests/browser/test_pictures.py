@@ -75,9 +75,33 @@ def test_every_page_fits_and_is_without_errors(
     page.locator("#cache-rag summary", has_text="…").click()
     picture("caches-switched")
     submit(page, "#cache-rag .switching button")  # on again: the site goes on to the next test
-    for name, job in (("job-running", scene.running), ("job-partial", scene.partial)):
+    for name, job in (
+        ("job-running", scene.running),
+        ("job-partial", scene.partial),
+        ("job-paused", scene.paused),
+        ("job-rebuilt", scene.rebuilt),
+    ):
         _visit(page, site, f"jobs/{job}")
         picture(name)
+    page.locator("#act-retry summary").click()
+    picture("job-retrying")
+    _visit(page, site, "jobs")
+    page.locator("#schedule-daily summary").click()
+    picture("jobs-switching")
+    submit(page, "#schedule-daily .asking button")
+    picture("jobs-switched-off")
+    page.goto(f"{site.url}/jobs/totals")
+    picture("totals")
+    page.goto(f"{site.url}/jobs/run")
+    picture("run-daily")
+    page.locator('.run label:has([value="weekly"])').click()
+    page.locator('.run label:has([value="one"])').click()
+    picture("run-weekly-one")
+    page.locator('.run label:has([value="rebuild"])').click()
+    page.locator("#person").fill("no such person")
+    submit(page, ".run button")
+    picture("run-problem")
+    page_errors[:] = [error for error in page_errors if "status of 400" not in error]
 
     page.goto(f"{site.url}/users")
     picture("users")

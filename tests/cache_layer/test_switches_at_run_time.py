@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -14,6 +15,7 @@ from cache_layer import CacheLayer, CacheSwitch, Settings, SyncCacheLayer, Unava
 from cache_layer.settings import CACHES
 from pomni_admin.demo.servers import Valkey
 from tests.cache_layer.conftest import SECRETS
+from tests.cache_layer.hasty import patient
 from tests.cache_layer.reader import BOTH, AsyncReader, Kind, SyncReader, reader
 from tests.cache_layer.source import granted
 from tests.cache_layer.test_mirror import snapshot
@@ -64,7 +66,7 @@ def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
 @pytest.fixture
 def desk(own_valkey: Valkey, make_sync: Callable[..., SyncCacheLayer]) -> SyncCacheLayer:
     """The layer of whoever turns the switches."""
-    return make_sync(Settings(redis_url=own_valkey.url, **SECRETS))
+    return make_sync(replace(patient(own_valkey.url), **SECRETS))
 
 
 def test_every_process_follows_within_two_seconds(spawn: Spawn, own_valkey: Valkey, desk: SyncCacheLayer) -> None:
@@ -209,7 +211,7 @@ def test_a_full_redis_still_tells_the_switches(
     desk.switches.turn("rag", False, by="vera", reason="incident")
     with redis.Redis.from_url(own_valkey.url) as client:
         client.config_set("maxmemory", "1mb")
-        late = make_sync(Settings(redis_url=own_valkey.url, **SECRETS), start=False)
+        late = make_sync(patient(own_valkey.url), start=False)
         late._runner.run(late._definitions.exchange.once("closed"))
         client.config_set("maxmemory", "0")
     assert not late.switches.is_on("rag")

@@ -15,6 +15,7 @@ from pomni_admin.audit import acts
 from pomni_admin.demo.servers import Valkey
 from pomni_admin.summaries.models import Job
 from tests.browser.scene import set_up
+from tests.dashboard.run_form import send
 from tests.dashboard.visitors import Visitor, cookie_of
 from tests.harness.cast import Cast
 from tests.harness.processes import Site
@@ -35,24 +36,25 @@ def text(client: Client, path: str) -> str:
 
 
 def test_starting_shows_the_job_and_a_second_start_is_told_so(admin: Client) -> None:
-    first = admin.post("/jobs/run-daily", follow=True).content.decode()
+    first = send(admin, follow=True).content.decode()
     job = Job.objects.get()
-    assert "Daily summaries have been started" in first
-    assert f"job-{job.pk}" in first
-    second = admin.post("/jobs/run-daily", follow=True).content.decode()
-    assert "already running" in second
-    assert f'href="/jobs/{job.pk}"' in second.partition("already running")[2][:200]
+    assert "The job has been started" in first
+    assert str(job.pk) in first
+    second = send(admin, follow=True).content.decode()
+    assert "one kind runs once at a time" in second
+    assert f'href="/jobs/{job.pk}"' in second.partition("once at a time")[2][:200]
     assert Job.objects.count() == 1
     assert [entry.result for entry in acts.recent(2)] == ["already_running", "ok"]
 
 
 def test_a_job_can_be_cancelled_once(admin: Client) -> None:
-    admin.post("/jobs/run-daily")
+    send(admin)
     job = Job.objects.get()
-    assert "is being canceled" in admin.post(f"/jobs/{job.pk}/cancel", follow=True).content.decode()
+    stuck = {"reason": "stuck"}
+    assert "is being canceled" in admin.post(f"/jobs/{job.pk}/cancel", stuck, follow=True).content.decode()
     job.refresh_from_db()
     assert job.state in {"canceling", "canceled"}
-    assert "nothing to cancel" in admin.post(f"/jobs/{job.pk}/cancel", follow=True).content.decode()
+    assert "nothing to cancel" in admin.post(f"/jobs/{job.pk}/cancel", stuck, follow=True).content.decode()
 
 
 def test_pages_of_a_busy_day_show_their_figures_and_no_person(admin: Client, cast: Cast, database: Database) -> None:
@@ -62,7 +64,7 @@ def test_pages_of_a_busy_day_show_their_figures_and_no_person(admin: Client, cas
     assert re.search(r'<progress\s+max="312"\s+value="191"', jobs)
     job = text(admin, f"/jobs/{scene.running}")
     assert "celery@worker-1" in job
-    assert "garbage" in job
+    assert "llm_bad_answer" in job
     caches = text(admin, "/caches")
     assert "4,915" in caches
     assert "<rect" in caches
@@ -171,7 +173,7 @@ def test_every_page_is_there_while_redis_is_not(without_redis: Visitor, cast: Ca
     jobs = without_redis.get("/jobs")
     assert jobs.status_code == 200
     assert "191" in jobs.text
-    job = re.search(r'href="(/jobs/[0-9a-f-]{36})"', jobs.text)
+    job = re.search(r'href="(/jobs/[0-9a-f-]{36})"', jobs.text.partition('id="jobs-table"')[2])
     assert job
     assert "celery@worker-1" in without_redis.get(job[1]).text
     caches = without_redis.get("/caches").text

@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from pomni_admin.accounts.models import User
 from pomni_admin.audit import acts
+from pomni_admin.summaries.models import Job
 from tests.harness.servers import Database
 from tests.harness.staff import sign_in
 
@@ -65,10 +66,36 @@ TABLE = (
     Row("dashboard:jobs", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:jobs", "POST", 405, 405, 405, 405, 405),
     Row("dashboard:job", "GET", SIGN_IN, 404, 404, 404, 403, (NOBODY,)),
-    Row("dashboard:run_daily", "POST", SIGN_IN, 403, 403, 302, 403, act="summaries.run"),
-    Row("dashboard:run_daily", "GET", 405, 405, 405, 405, 405),
-    Row("dashboard:cancel_job", "POST", SIGN_IN, 403, 403, 404, 403, (NOBODY,), act="summaries.cancel"),
-    Row("dashboard:cancel_job", "GET", 405, 405, 405, 405, 405, (NOBODY,)),
+    Row("dashboard:totals", "GET", SIGN_IN, 200, 200, 200, 403),
+    Row("dashboard:run", "GET", SIGN_IN, 403, 403, 200, 403),
+    Row("dashboard:run", "POST", SIGN_IN, 403, 403, 400, 403, act="summaries.run"),
+    *(
+        row
+        for name, act in (
+            ("pause_job", "summaries.pause"),
+            ("resume_job", "summaries.resume"),
+            ("retry_job", "summaries.retry"),
+            ("run_job_again", "summaries.run_again"),
+            ("cancel_job", "summaries.cancel"),
+        )
+        for row in (
+            Row(f"dashboard:{name}", "POST", SIGN_IN, 403, 403, 404, 403, (NOBODY,), act=act),
+            Row(f"dashboard:{name}", "GET", 405, 405, 405, 405, 405, (NOBODY,)),
+        )
+    ),
+    *(
+        row
+        for name, act in (
+            ("switch_schedule_off", "summaries.schedule_off"),
+            ("switch_schedule_on", "summaries.schedule_on"),
+            ("run_missed", "summaries.run"),
+        )
+        for row in (
+            Row(f"dashboard:{name}", "POST", SIGN_IN, 403, 403, 400, 403, ("daily",), act=act),
+            Row(f"dashboard:{name}", "POST", SIGN_IN, 403, 403, 404, 403, ("rebuild",), act=act),
+            Row(f"dashboard:{name}", "GET", 405, 405, 405, 405, 405, ("daily",)),
+        )
+    ),
     Row("dashboard:caches", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:switch_cache_off", "POST", SIGN_IN, 403, 403, 400, 403, ("rag",), act="cache.switch_off"),
     Row("dashboard:switch_cache_off", "POST", SIGN_IN, 403, 403, 404, 403, ("nothing",), act="cache.switch_off"),
@@ -109,7 +136,7 @@ TABLE = (
 )
 ROLES = ("signed_out", "viewer", "support", "admin", "no_role", "superuser")
 SENSITIVE = (
-    "dashboard:forget_person",
+    *("dashboard:forget_person", "dashboard:switch_schedule_off"),
     *("dashboard:switch_cache_off", "dashboard:switch_cache_on", "dashboard:invite", "dashboard:invite_again"),
     *("dashboard:revoke_invitation", "dashboard:change_role", "dashboard:deactivate", "dashboard:reactivate"),
     *("dashboard:offer_password", "dashboard:offer_second_factor", "accounts:end_session", "mfa_activate_totp"),
@@ -185,7 +212,14 @@ def test_a_page_shows_only_buttons_that_work(role: str, people: dict[str, User |
     assert user is not None
     client.force_login(user)
     html = client.get(reverse("dashboard:jobs")).content.decode()
-    assert (reverse("dashboard:run_daily") in html) == (role == "admin")
+    assert (reverse("dashboard:run") in html) == (role == "admin")
+    assert (reverse("dashboard:switch_schedule_off", args=["daily"]) in html) == (role == "admin")
+    job = Job.objects.create(
+        kind="daily", state="running", period_start="2026-11-01", period_end="2026-11-02", started_by="x"
+    )
+    page = client.get(reverse("dashboard:job", args=[job.pk])).content.decode()
+    assert (reverse("dashboard:pause_job", args=[job.pk]) in page) == (role == "admin")
+    assert ("<select" in page) == (role == "admin")
     caches = client.get(reverse("dashboard:caches")).content.decode()
     assert (reverse("dashboard:switch_cache_off", args=["rag"]) in caches) == (role == "admin")
     assert ("<select" in caches) == (role == "admin")
@@ -197,7 +231,7 @@ def test_a_form_without_its_token_is_refused_in_the_design(people: dict[str, Use
     admin = people["admin"]
     assert admin is not None
     client.force_login(admin)
-    response = client.post(reverse("dashboard:run_daily"))
+    response = client.post(reverse("dashboard:run"))
     assert response.status_code == 403
     assert "parts.css" in response.content.decode()
     assert not acts.recent(10)

@@ -51,7 +51,7 @@ def test_what_is_none_is_not_taken_over(agent: Client, given: str) -> None:
 
 def test_it_stands_in_the_record_also_of_what_was_refused(agent: Client) -> None:
     done = agent.post("/users/find", {"text": "700000001"})["X-Request-ID"]
-    refused = agent.post("/jobs/run-daily")["X-Request-ID"]
+    refused = agent.post("/jobs/run")["X-Request-ID"]
     assert [entry.request_id for entry in acts.recent(2)] == [refused, done]
     with acts.act(actor=acts.Actor("beat", "system"), act="summaries.run"):
         assert acts.recent(1)[0].request_id == "", "what happens outside of a request has none"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -23,6 +23,11 @@ REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI}`));
 """
+
+PATIENCE_MS = 15_000
+"""How long a page may take to become what it is to be: of a busy machine, not of the product."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class NewPage(Protocol):
@@ -61,7 +66,7 @@ def new_page(browser: Browser, page_errors: list[str]) -> Iterator[NewPage]:
 
     def make(**context: Any) -> Page:
         profile = browser.new_context(**{"locale": "en-GB", **context})
-        profile.set_default_timeout(15_000)
+        profile.set_default_timeout(PATIENCE_MS)
         profile.add_init_script(REPORT_VIOLATIONS)
         page = profile.new_page()
         page.on("console", complain)

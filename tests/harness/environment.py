@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ PREFIXES = (
     *("DAILY_SUMMARIES_", "WEEKLY_SUMMARIES_", "MONTHLY_SUMMARIES_", "SUMMARIES_", "TALK_", "OFFLINE_", "DJANGO_"),
 )
 EMBED_DIM = 64
+API_SECRET = "only-for-tests-and-the-same-everywhere"
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,12 @@ def settle() -> Place:
     )
     for name in [name for name in os.environ if name.startswith(PREFIXES)]:
         del os.environ[name]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each subprocess would compile Django, Celery and all the others
+    sys.dont_write_bytecode = False
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "pomni_admin.settings",
         "POMNI_ENV": "test",
+        "POMNI_API_SECRET": API_SECRET,
         "POMNI_HASH_SECRET": base64.b64encode(b"only for tests, and the same everywhere").decode(),
         "CACHE_ENCRYPTION_KEYS": "t1:" + base64.b64encode(b"sealed for tests and nobody else").decode(),
         "DATABASE_URL": place.postgres.url,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from pomni_admin.summaries import lifecycle, looks, planner
+from pomni_admin.summaries import lifecycle, looks, mirror, planner
 from pomni_admin.summaries.models import Batch
 from tests.harness.servers import Database
 from tests.summaries.conftest import Jobs, People
@@ -30,7 +30,7 @@ def test_each_further_person_costs_the_same_number_of_statements(
     daily: Jobs, people: People, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Heartbeats are on a connection of their own, and the mirror is written by the clock; it is kept still here."""
-    monkeypatch.setattr(looks.mirror, "publish_soon", lambda job_id: None)
+    monkeypatch.setattr(mirror, "publish_soon", lambda job_id: None)
     totals = []
     for count in (2, 5, 11):
         database.rows("TRUNCATE users CASCADE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from pomni_admin.dashboard.page import Page
 from pomni_admin.dashboard.show import answer
 
 SHOWN = 50
+JOB_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""The subject of an act on a job; one on a schedule has its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class AuditEntry:
             act=entry.act,
             handle=entry.handle,
             subject=entry.subject,
-            is_job=bool(entry.subject) and entry.act.startswith("summaries."),
+            is_job=entry.act.startswith("summaries.") and re.fullmatch(JOB_ID, entry.subject) is not None,
             reason=entry.reason,
             result=entry.result,
             receipt=entry.receipt,

@@ -1,92 +1,70 @@
-"""Job: one run as it goes: counters, workers at it, failures by class, and the button that cancels it."""
+"""Job: one run as it goes, why it ended as it did, and the buttons that steer it."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import cast
+from collections.abc import Callable, Collection, Mapping
+from typing import Final, cast
 
 from django.contrib import messages
-from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import path
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from cache_layer import JobSnapshot
 from pomni_admin.accounts.models import User
-from pomni_admin.accounts.roles import CANCEL_JOBS, VIEW_SITE
-from pomni_admin.audit.vocabulary import Act, Reason
-from pomni_admin.dashboard.access import requires
+from pomni_admin.accounts.roles import CANCEL_JOBS, RUN_JOBS, VIEW_SITE
+from pomni_admin.audit.vocabulary import REASONS, Reason
+from pomni_admin.cache import layer
+from pomni_admin.dashboard.access import View, requires
+from pomni_admin.dashboard.job import STEERING, JobView, view_of
 from pomni_admin.dashboard.page import Gone, Page
-from pomni_admin.dashboard.progress import Progress
 from pomni_admin.dashboard.show import shown
+from pomni_admin.dashboard.words import JOB_STATES
 from pomni_admin.summaries import control, jobs
-from pomni_admin.summaries.models import Failure
+from pomni_admin.summaries.models import Job
 
+Steer = Callable[[User, uuid.UUID, Reason], Job | None]
 
-@dataclass(frozen=True, slots=True)
-class WorkerRow:
-    """A worker and the batch that it holds; counts are people."""
-
-    name: str
-    batch: int
-    done: int
-    total: int
-    since: datetime
-    heartbeat_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class FailureRow:
-    """How many people's summaries failed for one reason; `code` is a fixed word."""
-
-    code: str
-    people: int
-
-
-@dataclass(frozen=True, slots=True)
-class JobView:
-    job_id: str
-    kind: str
-    day: date
-    started_by: str
-    progress: Progress
-    processed: int
-    written: int
-    embedding_ok: int
-    embedding_429: int
-    vectors_pending: int
-    skipped: int
-    errors: int
-    retries: int
-    remaining: int
-    batches_done: int
-    batches_total: int
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    waited_s: float | None
-    took_s: float | None
-    waiting_until: datetime | None
-    workers: tuple[WorkerRow, ...]
-    failures: tuple[FailureRow, ...]
-
-    @property
-    def can_cancel(self) -> bool:
-        return self.progress.state in {"queued", "running"}
+STEER: Final[Mapping[str, Steer]] = {
+    "pause": lambda by, job_id, reason: control.pause(by, job_id, reason=reason),
+    "resume": lambda by, job_id, reason: control.resume(by, job_id, reason=reason),
+    "retry": lambda by, job_id, reason: control.retry_failed(by, job_id, reason=reason),
+    "again": lambda by, job_id, reason: control.run_again(by, job_id, reason=reason),
+    "cancel": lambda by, job_id, reason: control.cancel(by, job_id, reason=reason),
+}
+DONE: Final[Mapping[str, Promise]] = {
+    "pause": gettext_lazy("The job is paused: nobody further is started. It keeps its place."),
+    "resume": gettext_lazy("The job goes on."),
+    "retry": gettext_lazy("This job takes up those who failed."),
+    "again": gettext_lazy("This job runs the same once more."),
+    "cancel": gettext_lazy("The job is being canceled: nobody further is started."),
+}
+NOT_NOW: Final[Mapping[str, Promise]] = {
+    "pause": gettext_lazy("Not paused: only a running job can be. This one is “%(state)s”."),
+    "resume": gettext_lazy(
+        "Not resumed: only a paused job can be, or one that ran out of time. This one is “%(state)s”."
+    ),
+    "retry": gettext_lazy(
+        "Not retried: a job has to have ended, and somebody to have failed. This one is “%(state)s”."
+    ),
+    "again": gettext_lazy("Not run again: the job has to end first. This one is “%(state)s”."),
+    "cancel": gettext_lazy("There was nothing to cancel: this job is “%(state)s”."),
+}
 
 
 class JobPage(Page[JobView]):
     name = "job"
     title = gettext_lazy("Job")
     permission = VIEW_SITE
-    fragments = ("head", "counters", "workers", "failures", "times")
+    fragments = ("head", "acts", "counters", "workers", "failures", "times")
     under = "jobs"
+    gone = "dashboard/job/gone.html"
 
     def topics(self, subject: str) -> Collection[str]:
         return (f"job:{subject}",) if subject else ()
@@ -95,66 +73,50 @@ class JobPage(Page[JobView]):
         job = jobs.snapshot(subject)
         if job is None:
             raise Gone
-        return _view(job, _failures(subject) if job.errors else ())
+        return view_of(job)
 
 
-def _view(job: JobSnapshot, failures: tuple[FailureRow, ...]) -> JobView:
-    return JobView(
-        job_id=job.job_id,
-        kind=job.kind,
-        day=job.period_start,
-        started_by=job.started_by,
-        progress=Progress.of(job),
-        processed=job.processed_users,
-        written=job.summaries_written,
-        embedding_ok=job.embedding_ok,
-        embedding_429=job.embedding_429,
-        vectors_pending=job.vectors_pending,
-        skipped=job.skipped,
-        errors=job.errors,
-        retries=job.retries,
-        remaining=job.remaining,
-        batches_done=job.batches_done,
-        batches_total=job.batches_total,
-        created_at=job.created_at,
-        started_at=job.started_at,
-        finished_at=job.finished_at,
-        waited_s=(job.started_at - job.created_at).total_seconds() if job.started_at else None,
-        took_s=(job.finished_at - job.started_at).total_seconds() if job.finished_at and job.started_at else None,
-        waiting_until=_still_ahead(job.waiting_until),
-        workers=tuple(
-            WorkerRow(w.name, w.batch, w.users_done, w.users_total, w.since, w.heartbeat_at) for w in job.workers
-        ),
-        failures=failures,
-    )
+def _steering(name: str, permission: str) -> View:
+    """The view function that does one thing with the job that was shown."""
+    act = STEERING[name]
 
+    @require_POST
+    @requires(permission, act=act)
+    def steer(request: HttpRequest, subject: uuid.UUID) -> HttpResponse:
+        if jobs.snapshot(subject) is None:
+            return render(request, JOB.gone, status=404)
+        reason = request.POST.get("reason", "")
+        if reason not in REASONS[act]:
+            raise BadRequest("a reason from the list is wanted")
+        try:
+            started = STEER[name](cast(User, request.user), subject, Reason(reason))
+        except jobs.NoSuchJob:
+            return render(request, JOB.gone, status=404)
+        except jobs.NotNow as refused:
+            messages.info(request, str(NOT_NOW[name]) % {"state": JOB_STATES.get(refused.state, refused.state)})
+        except jobs.AlreadyStarted as other:
+            messages.info(request, _("That has been started already: this is the job."))
+            return redirect("dashboard:job", other.job_id)
+        except jobs.AlreadyRunning as other:
+            link = format_html('<a href="{}">{}</a>', reverse("dashboard:job", args=[other.job_id]), _("Watch it"))
+            said = _("Not done: another job of this kind has not ended, and one kind runs once at a time.")
+            messages.warning(request, format_html("{} {}", said, link))
+        else:
+            messages.success(request, str(DONE[name]))
+            if started is not None:
+                layer().announce(f"job:{subject}")  # its page links to the new one
+                return redirect("dashboard:job", started.pk)
+        return redirect("dashboard:job", subject)
 
-def _still_ahead(at: datetime | None) -> datetime | None:
-    return at if at is not None and at > datetime.now(UTC) else None
-
-
-def _failures(job_id: str) -> tuple[FailureRow, ...]:
-    counted = Failure.objects.filter(job_id=job_id).values_list("code").annotate(people=Count("pk"))
-    return tuple(FailureRow(code, people) for code, people in counted.order_by("-people", "code"))
-
-
-@require_POST
-@requires(CANCEL_JOBS, act=Act.CANCEL_SUMMARIES)
-def cancel(request: HttpRequest, subject: uuid.UUID) -> HttpResponse:
-    """Ask the job to stop; people whose summary is being written are finished first."""
-    if jobs.snapshot(str(subject)) is None:
-        raise Http404
-    try:
-        control.cancel(cast(User, request.user), subject, reason=Reason.OTHER)
-    except jobs.NotNow:
-        messages.info(request, _("There was nothing to cancel: the job had already finished."))
-    else:
-        messages.success(request, _("The job is being canceled: nobody further is started."))
-    return redirect("dashboard:job", subject)
+    return steer
 
 
 JOB = JobPage()
 urlpatterns = [
     path("jobs/<uuid:subject>", shown(JOB), name="job"),
-    path("jobs/<uuid:subject>/cancel", cancel, name="cancel_job"),
+    path("jobs/<uuid:subject>/pause", _steering("pause", CANCEL_JOBS), name="pause_job"),
+    path("jobs/<uuid:subject>/resume", _steering("resume", RUN_JOBS), name="resume_job"),
+    path("jobs/<uuid:subject>/retry", _steering("retry", RUN_JOBS), name="retry_job"),
+    path("jobs/<uuid:subject>/again", _steering("again", RUN_JOBS), name="run_job_again"),
+    path("jobs/<uuid:subject>/cancel", _steering("cancel", CANCEL_JOBS), name="cancel_job"),
 ]

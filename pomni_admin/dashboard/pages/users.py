@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Final, cast
+from typing import cast
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
@@ -26,7 +26,7 @@ from pomni_admin import cache
 from pomni_admin.accounts.models import User
 from pomni_admin.accounts.roles import FORGET_PEOPLE, INVALIDATE_ACCESS, LOOK_UP_HANDLES, LOOK_UP_PEOPLE
 from pomni_admin.audit import acts
-from pomni_admin.audit.rate import TOO_MANY, seconds_to_wait
+from pomni_admin.audit.rate import LOOK_UPS, TOO_MANY, seconds_to_wait
 from pomni_admin.audit.vocabulary import REASONS, Act, Reason
 from pomni_admin.bot import people
 from pomni_admin.bot.access import read_access
@@ -38,9 +38,6 @@ from pomni_admin.dashboard.person import PersonView, look_at
 from pomni_admin.dashboard.receipts import Forgotten, Refreshed
 from pomni_admin.dashboard.show import answer, shown
 from pomni_admin.dashboard.typed import nobody, problem_of
-
-LOOK_UPS: Final = (Act.LOOK_UP, Act.LOOK_UP_BY_HANDLE)
-"""What counts towards an agent's look-ups a minute."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,11 +99,17 @@ def left(at: datetime | None) -> SafeString | str:
     return _time(at, "left")
 
 
+@register.simple_tag
+def here(at: datetime) -> SafeString | str:
+    """The time of day where the reader is, which the page's script fills in; nothing where that is UTC."""
+    return _time(at, "here")
+
+
 def _time(at: datetime | None, shown_as: str) -> SafeString | str:
     if at is None:
         return NONE
     utc = at.astimezone(UTC)
-    text = utc.strftime("%H:%M:%S" if shown_as else "%Y-%m-%d %H:%M:%S")
+    text = "" if shown_as == "here" else utc.strftime("%H:%M:%S" if shown_as else "%Y-%m-%d %H:%M:%S")
     return format_html(
         '<time datetime="{}" title="{}" class="{}"{}>{}</time>',
         utc.isoformat(timespec="milliseconds"),

@@ -1,0 +1,207 @@
+"""What the page of one job shows: how far it is, what it has to do with other jobs, and what can be done with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final
+
+from django.db.models import Count
+
+from cache_layer import JobSnapshot
+from pomni_admin import cache
+from pomni_admin.audit.models import AuditRow, Phase
+from pomni_admin.audit.vocabulary import REASONS, Act, Reason
+from pomni_admin.dashboard.progress import Progress
+from pomni_admin.summaries.lifecycle import RESUMABLE
+from pomni_admin.summaries.models import Failure, Job
+
+STEERING: Final = {
+    "pause": Act.PAUSE_SUMMARIES,
+    "resume": Act.RESUME_SUMMARIES,
+    "retry": Act.RETRY_SUMMARIES,
+    "again": Act.RUN_SUMMARIES_AGAIN,
+    "cancel": Act.CANCEL_SUMMARIES,
+}
+"""What can be done with a job, in the order in which it is offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A worker and the batch that it holds; counts are people, in a rebuild periods."""
+
+    name: str
+    batch: int
+    done: int
+    total: int
+    since: datetime
+    heartbeat_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """How many summaries failed for one reason; `code` is a fixed word."""
+
+    code: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A job that was started from this one."""
+
+    job_id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Since when a job is paused, and as far as it is on record by whom and why."""
+
+    since: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An act that the job is in a state for."""
+
+    name: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job.
+
+    Attributes:
+        about: the handle of the one person that it is about; empty for a job about all.
+        counts_periods: its counters count the periods of one person, not people.
+        waiting_until: until when the provider has asked to be left alone.
+        retried_as, run_again_as: the jobs that were started from this one.
+    """
+
+    job_id: str
+    kind: str
+    start: date
+    end: date
+    about: str
+    counts_periods: bool
+    started_by: str
+    progress: Progress
+    note: str
+    processed: int
+    written: int
+    embedding_ok: int
+    embedding_429: int
+    vectors_pending: int
+    skipped: int
+    errors: int
+    retries: int
+    remaining: int
+    tokens_in: int
+    tokens_out: int
+    batches_done: int
+    batches_total: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    waited_s: float | None
+    took_s: float | None
+    waiting_until: datetime | None
+    pause: Pause | None
+    retry_of: str
+    retried_as: Follower | None
+    run_again_as: Follower | None
+    workers: tuple[WorkerRow, ...]
+    failures: tuple[FailureRow, ...]
+
+    @property
+    def failed(self) -> int:
+        """How many a retry would take up."""
+        return sum(row.count for row in self.failures)
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        state = self.progress.state
+        has_ended = not self.progress.is_active
+        is_offered = {
+            "pause": state == "running",
+            "resume": state == "paused" or (state == "partial" and self.note in RESUMABLE),
+            "retry": has_ended and bool(self.failures) and self.retried_as is None,
+            "again": has_ended and self.run_again_as is None,
+            "cancel": state in {"queued", "running", "paused"},
+        }
+        return tuple(Offer(name, REASONS[act]) for name, act in STEERING.items() if is_offered[name])
+
+
+def _still_ahead(at: datetime | None) -> datetime | None:
+    """None once it is over: the next snapshot may be a call away."""
+    return at if at is not None and at > datetime.now(UTC) else None
+
+
+def view_of(job: JobSnapshot) -> JobView:
+    """Everything about the job; what its snapshot does not have comes from PostgreSQL."""
+    user_id = Job.objects.filter(pk=job.job_id).values_list("user_id", flat=True).first()
+    retried_as, run_again_as = _followers(job.job_id)
+    return JobView(
+        job_id=job.job_id,
+        kind=job.kind,
+        start=job.period_start,
+        end=job.period_end,
+        about="" if user_id is None else cache.handle_of(user_id),
+        counts_periods=job.kind == "rebuild",
+        started_by=job.started_by,
+        progress=Progress.of(job),
+        note=job.note,
+        processed=job.processed_users,
+        written=job.summaries_written,
+        embedding_ok=job.embedding_ok,
+        embedding_429=job.embedding_429,
+        vectors_pending=job.vectors_pending,
+        skipped=job.skipped,
+        errors=job.errors,
+        retries=job.retries,
+        remaining=job.remaining,
+        tokens_in=job.tokens_in,
+        tokens_out=job.tokens_out,
+        batches_done=job.batches_done,
+        batches_total=job.batches_total,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        waited_s=(job.started_at - job.created_at).total_seconds() if job.started_at else None,
+        took_s=(job.finished_at - job.started_at).total_seconds() if job.finished_at and job.started_at else None,
+        waiting_until=_still_ahead(job.waiting_until),
+        pause=_pause(job.job_id, job.paused_at) if job.state == "paused" and job.paused_at else None,
+        retry_of=job.retry_of or "",
+        retried_as=retried_as,
+        run_again_as=run_again_as,
+        workers=tuple(
+            WorkerRow(w.name, w.batch, w.users_done, w.users_total, w.since, w.heartbeat_at) for w in job.workers
+        ),
+        failures=_failures(job.job_id) if job.errors else (),
+    )
+
+
+def _followers(job_id: str) -> tuple[Follower | None, Follower | None]:
+    """The job that retries those who failed in this one, and the one that runs it again."""
+    names = (f"retry:{job_id}", f"again:{job_id}")
+    found = {
+        once: Follower(str(pk), state)
+        for once, pk, state in Job.objects.filter(once__in=names).values_list("once", "pk", "state")
+    }
+    return found.get(names[0]), found.get(names[1])
+
+
+def _failures(job_id: str) -> tuple[FailureRow, ...]:
+    counted = Failure.objects.filter(job_id=job_id).values_list("code").annotate(count=Count("pk"))
+    return tuple(FailureRow(code, count) for code, count in counted.order_by("-count", "code"))
+
+
+def _pause(job_id: str, since: datetime) -> Pause:
+    # The newest intent before it: one of afterwards found the job paused already.
+    said = AuditRow.objects.filter(act=Act.PAUSE_SUMMARIES, subject=job_id, phase=Phase.INTENT, at__lte=since)
+    by, reason = said.order_by("-at", "-id").values_list("actor", "reason").first() or ("", "")
+    return Pause(since, by, reason)

@@ -1,0 +1,71 @@
+"""What the clock starts, as the Jobs page shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pomni_admin.dashboard.progress import Progress
+from pomni_admin.summaries import snapshots
+from pomni_admin.summaries.models import Job
+from pomni_admin.summaries.schedules import Missed, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class MissedRow:
+    """A period that was due and that nobody has summarised; the end is exclusive."""
+
+    start: date
+    end: date
+    due_at: datetime
+
+    @classmethod
+    def of(cls, missed: Missed) -> MissedRow:
+        return cls(missed.period.start, missed.period.end, missed.due_at)
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The newest job that a schedule has started."""
+
+    job_id: str
+    start: date
+    end: date
+    created_at: datetime
+    progress: Progress
+    errors: int
+
+    @classmethod
+    def of(cls, job: Job | None) -> LastRun | None:
+        snapshot = None if job is None else snapshots.read(job.pk)
+        if snapshot is None:
+            return None
+        return cls(
+            job_id=snapshot.job_id,
+            start=snapshot.period_start,
+            end=snapshot.period_end,
+            created_at=snapshot.created_at,
+            progress=Progress.of(snapshot),
+            errors=snapshot.errors,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRow:
+    """One schedule. `missed` is newest first."""
+
+    kind: str
+    on: bool
+    next_at: datetime | None
+    last: LastRun | None
+    missed: tuple[MissedRow, ...]
+
+    @classmethod
+    def of(cls, standing: Standing) -> ScheduleRow:
+        return cls(
+            kind=str(standing.kind),
+            on=standing.on,
+            next_at=standing.next_at,
+            last=LastRun.of(standing.last),
+            missed=tuple(MissedRow.of(missed) for missed in standing.missed),
+        )

@@ -1,0 +1,273 @@
+"""The page of one job: what it says, what it offers in which state, and what each button does, once."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import redis
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.utils import timezone
+
+from pomni_admin.accounts.models import User
+from pomni_admin.audit import acts
+from pomni_admin.cache import handle_of, layer
+from pomni_admin.summaries import mirror, retention
+from pomni_admin.summaries.models import Batch, BatchState, Failure, Job
+from tests.harness.cast import Cast
+from tests.harness.servers import Database
+
+REASONS = {
+    "pause": "maintenance",
+    "resume": "repaired",
+    "retry": "failed_before",
+    "again": "run_again",
+    "cancel": "stuck",
+}
+Make = Callable[..., Job]
+
+
+@pytest.fixture
+def admin(database: Database) -> Client:
+    return of_role("admin")
+
+
+def of_role(role: str) -> Client:
+    user = User.objects.create(username=role)
+    user.groups.add(Group.objects.get(name=role.capitalize()))
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def make(database: Database) -> Make:
+    def make_job(state: str, failed: tuple[str, ...] = (), **fields: object) -> Job:
+        ended = state in {"ok", "partial", "failed", "canceled"}
+        now = timezone.now()
+        job = Job.objects.create(
+            **{
+                "kind": "daily",
+                "state": state,
+                "period_start": "2026-11-01",
+                "period_end": "2026-11-02",
+                "started_by": "schedule",
+                "total": 10,
+                "planned": True,
+                "started_at": now - timedelta(minutes=2) if state != "queued" else None,
+                "finished_at": now - timedelta(minutes=1) if ended else None,
+                "paused_at": now if state == "paused" else None,
+                **fields,
+            }
+        )
+        batch = Batch.objects.create(
+            job=job,
+            number=1,
+            units=list(range(1, 11)),
+            state=BatchState.DONE if ended else BatchState.WAITING,
+            processed=10 - len(failed) if ended else 4,
+            errors=len(failed),
+            tokens_in=41_200,
+            tokens_out=1_980,
+        )
+        job.refresh_from_db()
+        for unit, code in enumerate(failed, 1):
+            Failure.objects.create(job=job, batch=batch, unit=unit, code=code)
+        return job
+
+    return make_job
+
+
+def page(client: Client, job: Job) -> str:
+    return client.get(f"/jobs/{job.pk}").content.decode()
+
+
+def press(client: Client, job: Job, act: str, reason: str = "") -> str:
+    return client.post(f"/jobs/{job.pk}/{act}", {"reason": reason or REASONS[act]}, follow=True).content.decode()
+
+
+def offered(html: str) -> list[str]:
+    return re.findall(r'id="act-(\w+)"', html)
+
+
+@pytest.mark.parametrize(
+    ("state", "note", "failed", "offers"),
+    [
+        ("queued", "", (), ["cancel"]),
+        ("running", "", (), ["pause", "cancel"]),
+        ("paused", "", (), ["resume", "cancel"]),
+        ("canceling", "", (), []),
+        ("ok", "", (), ["again"]),
+        ("canceled", "", (), ["again"]),
+        ("partial", "deadline", (), ["resume", "again"]),
+        ("partial", "deadline", ("llm_timeout",), ["resume", "retry", "again"]),
+        ("partial", "vectors_pending", (), ["resume", "again"]),
+        ("partial", "some_failed", ("llm_timeout",), ["retry", "again"]),
+        ("failed", "everyone_failed", ("llm_timeout",), ["retry", "again"]),
+        ("failed", "planner", (), ["again"]),
+    ],
+)
+def test_it_offers_what_the_job_is_in_a_state_for(
+    admin: Client, make: Make, state: str, note: str, failed: tuple[str, ...], offers: list[str]
+) -> None:
+    assert offered(page(admin, make(state, failed, note=note))) == offers
+
+
+@pytest.mark.parametrize("role", ["viewer", "support"])
+def test_who_may_not_steer_is_offered_nothing_and_can_do_nothing(make: Make, role: str) -> None:
+    client, job = of_role(role), make("running")
+    html = page(client, job)
+    assert offered(html) == []
+    assert "<select" not in html
+    for act in REASONS:
+        assert client.post(f"/jobs/{job.pk}/{act}", {"reason": REASONS[act]}).status_code == 403
+    job.refresh_from_db()
+    assert job.state == "running"
+    assert {entry.result for entry in acts.recent(10)} == {"refused"}
+
+
+def test_a_pause_says_since_when_by_whom_and_why_and_the_job_goes_on_afterwards(admin: Client, make: Make) -> None:
+    job = make("running")
+    html = press(admin, job, "pause", "provider_trouble")
+    assert "The job is paused: nobody further is started" in html
+    assert "Paused by admin" in html
+    assert "The provider is in trouble" in html
+    assert "It keeps its place" in html
+    assert "nobody works at it" in html
+    twice = press(admin, job, "pause")
+    assert "only a running job can be. This one is “paused”" in twice
+    assert "Paused by admin" in twice
+    assert "The provider is in trouble" in twice, "not the reason of the press that found it paused"
+    assert "The job goes on" in press(admin, job, "resume")
+    job.refresh_from_db()
+    assert job.state == "running"
+    assert "This one is “running”" in press(admin, job, "resume")
+    assert [entry.result for entry in acts.recent(4)] == ["not_now", "ok", "not_now", "ok"]
+
+
+def test_those_who_failed_are_retried_once_and_the_jobs_know_each_other(admin: Client, make: Make) -> None:
+    job = make("partial", ("llm_timeout", "llm_timeout", "unexpected_KeyError"), note="some_failed")
+    html = page(admin, job)
+    assert html.count("Retry 3 who failed") == 2
+    assert "not every summary could be made" in html
+    assert re.search(r"The provider did not answer in time\s*<span[^>]*>llm_timeout<", html)
+    retry = press(admin, job, "retry")
+    other = Job.objects.get(retry_of=job)
+    assert "This job takes up those who failed" in retry
+    assert f'href="/jobs/{job.pk}"' in retry.partition("Retries those who failed in")[2][:100]
+    before = page(admin, job)
+    assert f'href="/jobs/{other.pk}"' in before.partition("Those who failed are taken up by")[2][:100]
+    assert "retry" not in offered(before)
+    assert "That has been started already: this is the job" in press(admin, job, "retry")
+    assert Job.objects.count() == 2
+    assert "retry of those who failed" in admin.get("/jobs").content.decode()
+
+
+def test_run_again_starts_the_same_once(admin: Client, make: Make) -> None:
+    job = make("ok")
+    assert "runs the same once more" in press(admin, job, "again")
+    other = Job.objects.exclude(pk=job.pk).get()
+    assert (other.kind, other.period, other.started_by) == (job.kind, job.period, "admin")
+    assert "That has been started already" in press(admin, job, "again")
+    assert Job.objects.count() == 2
+    assert f'href="/jobs/{other.pk}"' in page(admin, job).partition("Run again as")[2][:100]
+
+
+@pytest.mark.parametrize("act", ["resume", "retry", "again"])
+def test_while_another_of_its_kind_runs_it_says_so_and_links_to_it(admin: Client, make: Make, act: str) -> None:
+    job, other = make("partial", ("llm_timeout",), note="deadline"), make("running")
+    html = press(admin, job, act)
+    assert "one kind runs once at a time" in html
+    assert f'href="/jobs/{other.pk}"' in html
+    assert Job.objects.count() == 2
+    assert acts.recent(1)[0].result == "already_running"
+
+
+@pytest.mark.parametrize(
+    ("act", "state", "said"),
+    [
+        ("pause", "queued", "Not paused"),
+        ("resume", "ok", "Not resumed"),
+        ("retry", "ok", "Not retried"),
+        ("retry", "running", "Not retried"),
+        ("again", "running", "Not run again"),
+        ("cancel", "ok", "nothing to cancel"),
+    ],
+)
+def test_what_does_not_apply_is_refused_in_words(admin: Client, make: Make, act: str, state: str, said: str) -> None:
+    job = make(state)
+    assert said in press(admin, job, act)
+    job.refresh_from_db()
+    assert job.state == state
+    assert (acts.recent(1)[0].result, acts.recent(1)[0].reason) == ("not_now", REASONS[act])
+
+
+def test_a_reason_from_the_list_is_wanted(admin: Client, make: Make) -> None:
+    job = make("running")
+    for act in REASONS:
+        for reason in ("", "because", "paid_still_locked_out"):
+            assert admin.post(f"/jobs/{job.pk}/{act}", {"reason": reason}).status_code == 400
+    assert not acts.recent(1)
+
+
+def test_a_resumed_partial_job_goes_on(admin: Client, make: Make) -> None:
+    job = make("partial", note="deadline")
+    assert "Its time limit was up" in page(admin, job)
+    press(admin, job, "resume")
+    job.refresh_from_db()
+    assert (job.state, job.note) == ("running", "")
+
+
+def test_a_rebuild_speaks_of_periods_and_shows_a_handle(admin: Client, make: Make, cast: Cast) -> None:
+    job = make("partial", ("llm_timeout", "llm_timeout"), kind="rebuild", user_id=cast.alisa, note="deadline", total=12)
+    html = page(admin, job)
+    for said in ("Periods checked", "Periods failed", "Retry 2 periods that failed", "2 periods remaining", "1 day to"):
+        assert said in html, said
+    assert "people" not in html.partition('id="job-head"')[2].partition('id="job-times"')[0].lower()
+    assert handle_of(cast.alisa) in html
+    assert handle_of(cast.alisa) in admin.get("/jobs").content.decode()
+
+
+def test_tokens_are_counted(admin: Client, make: Make) -> None:
+    html = page(admin, make("ok"))
+    assert "41,200" in html.partition("Tokens in")[2][:60]
+    assert "1,980" in html.partition("Tokens out")[2][:60]
+
+
+def test_an_old_job_whose_mirror_has_expired_is_shown_from_postgresql(admin: Client, make: Make) -> None:
+    job = make("partial", ("llm_timeout",), note="some_failed")
+    mirror.publish(job.pk)
+    assert layer().jobs.get(str(job.pk), load=lambda _id: None) is not None
+    from_redis = page(admin, job)
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+        assert client.delete(f"summaries_job:{{{job.pk}}}") == 1
+    assert layer().jobs.get(str(job.pk), load=lambda _id: None) is None
+    from_postgresql = page(admin, job)
+    for said in ("partial", "10 <", "llm_timeout", "Retry 1 who failed"):
+        assert said.partition(" <")[0] in from_redis
+        assert said.partition(" <")[0] in from_postgresql
+
+
+def test_of_a_job_that_is_gone_the_page_says_how_long_jobs_are_kept(admin: Client, make: Make) -> None:
+    job = make("ok", finished_at=timezone.now() - timedelta(days=91))
+    assert retention.roll_up() == 1
+    answered = admin.get(f"/jobs/{job.pk}")
+    assert answered.status_code == 404
+    assert "Finished jobs are kept for 90 days" in answered.content.decode()
+    assert 'href="/jobs/totals"' in answered.content.decode()
+    acted = admin.post(f"/jobs/{job.pk}/again", {"reason": "run_again"})
+    assert acted.status_code == 404
+    assert "Finished jobs are kept for 90 days" in acted.content.decode()
+    assert admin.get(f"/jobs/{uuid.uuid4()}").status_code == 404
+
+
+def test_after_an_act_the_focus_is_on_what_came_of_it(admin: Client, make: Make) -> None:
+    said = re.search(r'<p\s+class="notice notice-success"[^>]*>', press(admin, make("running"), "pause"))
+    assert said
+    assert "autofocus" in said[0]
+    assert 'tabindex="-1"' in said[0]

@@ -43,14 +43,17 @@ from cache_layer import (
     LockView,
     Message,
     MinuteStats,
+    Pass,
     Peek,
     Person,
     PersonalQuestion,
     Ping,
     Presence,
+    Rules,
     Settings,
     SettingsError,
     SharedQuestion,
+    Shut,
     Sources,
     SwitchedOff,
     SyncCacheLayer,
@@ -359,6 +362,18 @@ def on_the_site(layer: SyncCacheLayer, state: AccessState) -> None:
     layer.access_state.get(42, load=awaitable)  # type: ignore[arg-type]
     layer.history.get(42)  # type: ignore[attr-defined]  # the site shows no text of anybody's
     layer.talk  # type: ignore[attr-defined]  # noqa: B018  nor does it merge any
+
+
+def before_a_provider(layer: SyncCacheLayer) -> None:
+    rules = Rules(8, lease=timedelta(seconds=65), first=timedelta(seconds=1), longest=timedelta(seconds=30))
+    entered = layer.gates.enter("llm", rules)
+    assert_type(entered, Pass | Shut)
+    if isinstance(entered, Shut):
+        assert_type(entered.until, datetime | None)
+    else:
+        assert_type(layer.gates.leave("llm", entered, rules, answered=True), int)
+    assert_type(layer.gates.shut_until("llm"), datetime | None)
+    layer.gates.leave("llm", entered, rules, answered=True)  # type: ignore[arg-type]  # one must have entered
 
 
 def settings_and_errors(held: LockHeld, lost: LockLost, away: LockUnavailable, gone: TurnLost) -> None:

@@ -74,10 +74,10 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     tokens_in: int = 0
     tokens_out: int = 0
     heartbeat_at: datetime | None = None
+    waiting_until: datetime | None = None
     rate_per_s: float | None = None
     eta_s: float | None = None
     workers: tuple[WorkerView, ...] = ()
-    waiting_until: datetime | None = None
 
 
 def summaries_job(keys: Keys, counts: Counts, settings: Settings, switches: Switches) -> Mirror[JobSnapshot]:

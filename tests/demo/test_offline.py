@@ -129,3 +129,16 @@ def test_latency_is_imitated_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
     slow._delay_s = 0.25
     slow.summarise("daily", said(*TALK))
     assert waited == [0.25]
+
+
+def test_longer_periods_are_made_of_the_person_s_words_and_no_lead_of_its_own_is_quoted() -> None:
+    days = [OFFLINE.summarise("daily", said(*TALK)).text, OFFLINE.summarise("daily", said(("user", "🙃"))).text]
+    week = OFFLINE.summarise("weekly", said(*(("daily", text) for text in days))).text
+    month = OFFLINE.summarise("monthly", said(("weekly", week), ("topic", "Человек много гулял с собакой."))).text
+    for text, count in ((week, 2), (month, 2)):
+        assert text.startswith(f"Заметок: {count}, с 23.11.2026 до 23.11.2026. Главное его словами: «")
+        assert text.count("словами") == text.count("Заметок") == 1
+        assert "Сообщений" not in text
+        assert "не было" not in text
+        assert "совещани" in text
+        assert "««" not in text

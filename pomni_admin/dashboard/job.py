@@ -47,14 +47,6 @@ class FailureRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Follower:
-    """A job that was started from this one."""
-
-    job_id: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
 class Pause:
     """Since when a job is paused, and as far as it is on record by whom and why."""
 
@@ -79,7 +71,7 @@ class JobView:
         about: the handle of the one person that it is about; empty for a job about all.
         counts_periods: its counters count the periods of one person, not people.
         waiting_until: until when the provider has asked to be left alone.
-        retried_as, run_again_as: the jobs that were started from this one.
+        retried_as, run_again_as: the ids of jobs that were started from this one.
     """
 
     job_id: str
@@ -112,8 +104,8 @@ class JobView:
     waiting_until: datetime | None
     pause: Pause | None
     retry_of: str
-    retried_as: Follower | None
-    run_again_as: Follower | None
+    retried_as: str
+    run_again_as: str
     workers: tuple[WorkerRow, ...]
     failures: tuple[FailureRow, ...]
 
@@ -129,8 +121,8 @@ class JobView:
         is_offered = {
             "pause": state == "running",
             "resume": state == "paused" or (state == "partial" and self.note in RESUMABLE),
-            "retry": has_ended and bool(self.failures) and self.retried_as is None,
-            "again": has_ended and self.run_again_as is None,
+            "retry": has_ended and bool(self.failures) and not self.retried_as,
+            "again": has_ended and not self.run_again_as,
             "cancel": state in {"queued", "running", "paused"},
         }
         return tuple(Offer(name, REASONS[act]) for name, act in STEERING.items() if is_offered[name])
@@ -180,14 +172,11 @@ def view_of(job: JobSnapshot) -> JobView:
     )
 
 
-def _followers(job_id: str) -> tuple[Follower | None, Follower | None]:
-    """The job that retries those who failed in this one, and the one that runs it again."""
+def _followers(job_id: str) -> tuple[str, str]:
+    """The ids of the job that retries those who failed in this one, and of the one that runs it again."""
     names = (f"retry:{job_id}", f"again:{job_id}")
-    found = {
-        once: Follower(str(pk), state)
-        for once, pk, state in Job.objects.filter(once__in=names).values_list("once", "pk", "state")
-    }
-    return found.get(names[0]), found.get(names[1])
+    found = {once: str(pk) for once, pk in Job.objects.filter(once__in=names).values_list("once", "pk")}
+    return found.get(names[0], ""), found.get(names[1], "")
 
 
 def _failures(job_id: str) -> tuple[FailureRow, ...]:

@@ -21,7 +21,7 @@ from tests.harness.staff import Staff
 from tests.summaries.llm import Llm
 
 PEOPLE = 40
-SLOWLY = {"OFFLINE_LLM_DELAY_MS": "120", "DAILY_SUMMARIES_BATCH_SIZE": "10"}
+SLOWLY = {"OFFLINE_LLM_DELAY_MS": "400", "DAILY_SUMMARIES_BATCH_SIZE": "10"}
 LONG_MS = 40_000
 
 
@@ -67,14 +67,15 @@ def test_a_running_job_is_paused_resumed_and_finished(
     site: Site, database: Database, staff: Staff, worker: StartWorker, browser_page: Page, new_page: NewPage
 ) -> None:
     crowd(database, PEOPLE)
-    worker(concurrency=2, env=SLOWLY)
-    page = browser_page
+    page, onlooker = browser_page, new_page()
     sign_in(page, site, staff.admin)
     run_daily(page)
-    page.wait_for_function("document.querySelector('#job-head progress')?.value >= 6", timeout=LONG_MS)
-    onlooker = new_page()
     sign_in(onlooker, site, staff.viewer)
     onlooker.goto(page.url)
+    worker(concurrency=2, env=SLOWLY)
+    expect(page.locator("#job-head progress[value]")).to_be_visible(timeout=LONG_MS)
+    while checked(page) < 6:
+        page.wait_for_timeout(100)
     page.locator("#act-pause summary").focus()
     page.keyboard.press("Enter")
     page.locator("#why-pause").select_option("provider_trouble")

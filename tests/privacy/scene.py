@@ -206,6 +206,7 @@ class Scene:
         self._await_job(job)
         browsers["support"].look_people_up(SEARCHED if self._protected else FEW)
         browsers["admin"].look_people_up(SEARCHED[:2])
+        browsers["admin"].run_for_people(SEARCHED if self._protected else FEW)
         time.sleep(0.6)  # what was looked up is on the Audit page at most so much later
         self._looked_up.set()
         watching.join()

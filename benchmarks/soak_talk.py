@@ -121,6 +121,7 @@ class Telegram:
         self._bots: dict[int, BaseProcess] = {}
         self._lines: list[Line] = []
         self._someone = asyncio.Event()
+        self._all_sent = asyncio.Event()
         self._sent = self._taken = 0
         self.totals: Counter[str] = Counter()
         self.longest_away_s = 0.0
@@ -169,16 +170,23 @@ class Telegram:
         a_burst_takes = sum(BURST) / len(BURST) * (sum(GAP_S) / 2)
         idle_s = max(PEOPLE * sum(BURST) / len(BURST) / self._plan.rate - a_burst_takes, 0.1)
         number = 0
-        await asyncio.sleep(self._dice.uniform(0, idle_s))
+        await self._idle(self._dice.uniform(0, idle_s))
         while True:
             for _ in range(self._dice.choice(BURST)):
                 if self._sent == self._plan.messages:
+                    self._all_sent.set()
                     return
                 self._sent += 1
                 number += 1
                 tasks.create_task(self._send(user_id, number))
                 await asyncio.sleep(self._dice.uniform(*GAP_S))
-            await asyncio.sleep(self._dice.uniform(0.5, 1.5) * idle_s)
+            await self._idle(self._dice.uniform(0.5, 1.5) * idle_s)
+
+    async def _idle(self, pause_s: float) -> None:
+        """Nobody waits for the end of a pause after which there is nothing left to write."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._all_sent.wait()
 
     async def _send(self, user_id: int, number: int) -> None:
         """Until a bot has taken it."""

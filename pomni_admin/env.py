@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
@@ -51,6 +52,8 @@ class Environment:
         session_idle_s, session_max_s: a session ends that long after its last request, and after its sign-in.
         hash_secret_old: what POMNI_HASH_SECRET was before, by which handles in old audit rows are still understood.
         lookups_per_minute: how often an agent may look somebody up.
+        api_secrets: what cron jobs prove themselves by: the one of now, and the one before it; without any the HTTP
+            API is off.
     """
 
     mode: str
@@ -96,6 +99,7 @@ class Environment:
     session_max_s: int
     hash_secret_old: bytes = field(repr=False)
     lookups_per_minute: int
+    api_secrets: tuple[str, ...] = field(repr=False)
 
     @property
     def is_production(self) -> bool:
@@ -176,6 +180,7 @@ def load(environ: Mapping[str, str]) -> Environment:
         session_max_s=3600 * read.integer("POMNI_SESSION_MAX_HOURS", 12, least=1, most=72, unit="hours"),
         hash_secret_old=secret(read, "POMNI_HASH_SECRET_OLD"),
         lookups_per_minute=read.integer("POMNI_LOOKUPS_PER_MINUTE", 20, least=1, most=1000, unit="look-ups"),
+        api_secrets=_api_secrets(read),
     )
 
 
@@ -263,6 +268,22 @@ def _hsts(read: Reader, *, production: bool) -> dict[str, Any]:
             "POMNI_HSTS_PRELOAD", "on", "on only with POMNI_HSTS_SUBDOMAINS=on and POMNI_HSTS_SECONDS of a year or more"
         )
     return {"hsts_s": seconds, "hsts_subdomains": subdomains, "hsts_preload": preload}
+
+
+def _api_secrets(read: Reader) -> tuple[str, ...]:
+    """The secret of the HTTP API, and after it the one that it takes the place of."""
+    allowed = "32 to 512 printable ASCII characters without spaces, such as `openssl rand -hex 32` prints"
+    found: list[str] = []
+    for name in ("POMNI_API_SECRET", "POMNI_API_SECRET_OLD"):
+        value = read.text(name)
+        if not value:
+            continue
+        if re.fullmatch(r"[!-~]{32,512}", value) is None:
+            raise SettingsError(name, "(not shown)", allowed)
+        if name.endswith("_OLD") and not found:
+            raise SettingsError("POMNI_API_SECRET", None, f"{allowed}; {name} is only what it was before")
+        found.append(value)
+    return tuple(found)
 
 
 def _words(value: str) -> tuple[str, ...]:

@@ -40,12 +40,14 @@ INSTALLED_APPS = [
     "pomni_admin.relay",
     "pomni_admin.summaries",
     "pomni_admin.dashboard",
+    "pomni_admin.api",
 ]
 if not ENV.is_production:
     INSTALLED_APPS.append("pomni_admin.demo")
 
 MIDDLEWARE = [
     "pomni_admin.request_id.RequestId",
+    "pomni_admin.api.middleware.AlwaysJson",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "pomni_admin.protection.Protection",

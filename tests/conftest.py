@@ -38,6 +38,9 @@ from tests.harness.servers import (  # noqa: E402
     vectors_server,
 )
 from tests.harness.staff import staff  # noqa: E402
+from tests.harness.static_files import look_for_them_once  # noqa: E402
+
+look_for_them_once()
 
 __all__ = [
     "browser",

@@ -151,7 +151,7 @@ class Lock:
                 return HeldLock(grant, silence=self._silence, sent_at=sent_at, clock=self._clock)
             if not waits:
                 raise LockHeld(name)
-            jitter_s = pause_s * random.uniform(0.5, 1.0)  # noqa: S311
+            jitter_s = pause_s * random.uniform(0.5, 1.0)  # noqa: S311  jitter, not a secret
             yield Pause(max(min(jitter_s, ends_at - self._clock()), 0))
             pause_s = min(pause_s * 1.5, LONGEST_POLL_S)
 

@@ -22,13 +22,16 @@ OPEN: Final = frozenset(
 )
 """The names of the addresses that somebody without the second factor may use."""
 
+WITHOUT_SESSION: Final = "api"
+"""The namespace of the addresses that know nobody who is signed in."""
+
 
 class AccountGate(MiddlewareMixin):
     """Django's mixin, so that a request under ASGI is not handed to another thread for this alone."""
 
     def process_view(self, request: HttpRequest, *args: Any) -> HttpResponseBase | None:
-        name = request.resolver_match.view_name if request.resolver_match else ""
-        if name in OPEN:
+        match = request.resolver_match
+        if match is not None and (match.view_name in OPEN or WITHOUT_SESSION in match.namespaces):
             return None  # without a look at the user: the probe asks no database
         user = request.user
         if not isinstance(user, User):

@@ -70,6 +70,28 @@ def code_use(user_id: int, code: str, window_s: float) -> tuple[Limit]:
     return (Limit("use of a code", f"{user_id}\0{code}", 1, window_s),)
 
 
+def wrong_secret(address: str) -> tuple[Limit]:
+    """For calls of the HTTP API whose secret is wrong."""
+    return (Limit("secret of the API", address, 20),)
+
+
+def count(limit: Limit) -> tuple[int, int]:
+    """Count an attempt; how many there have been with it, and the seconds until they are forgotten."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT, [limit.key, limit.window_s])
+        number, left_s = cursor.fetchone()
+    return number, max(1, math.ceil(float(left_s)))
+
+
+def seconds_shut(limits: Sequence[Limit]) -> int:
+    """For how long no attempt may be made, without counting one; 0 when it may be."""
+    most = {limit.key: limit.most for limit in limits}
+    now = timezone.now()
+    found = Attempts.objects.filter(key__in=most, ends_at__gt=now)
+    shut = [(row.ends_at - now).total_seconds() for row in found if row.count >= most[row.key]]
+    return math.ceil(max(shut, default=0))
+
+
 def take(limits: Sequence[Limit]) -> int:
     """Count an attempt; 0 when it may be made, else the seconds to wait until one may.
 
@@ -77,12 +99,10 @@ def take(limits: Sequence[Limit]) -> int:
     what others may try.
     """
     for limit in limits:
-        with connection.cursor() as cursor:
-            cursor.execute(COUNT, [limit.key, limit.window_s])
-            count, left_s = cursor.fetchone()
-        if count > limit.most:
+        number, left_s = count(limit)
+        if number > limit.most:
             log.warning("attempts are throttled", extra={"kind": limit.what})
-            return max(1, math.ceil(float(left_s)))
+            return left_s
     return 0
 
 

@@ -51,6 +51,7 @@ class Act(TextChoices):
     LOOK_UP = "people.look_up", _("Looked a person up")
     LOOK_UP_BY_HANDLE = "people.look_up_by_handle", _("Looked a person up by handle")
     INVALIDATE_ACCESS = "cache.access_state.invalidate", _("Invalidated cached access")
+    INVALIDATE_TEXTS = "cache.texts.invalidate", _("Invalidated cached texts")
     FORGET_PERSON = "cache.forget_person", _("Had Redis forget a person")
     EXPORT_AUDIT = "audit.export", _("Exported the audit")
     RUN_SUMMARIES = "summaries.run", _("Started summaries")
@@ -80,6 +81,7 @@ class Act(TextChoices):
     REMOVE_SECOND_FACTOR = "accounts.remove_second_factor", _("Removed a second factor")
     MAKE_RECOVERY_CODES = "accounts.make_recovery_codes", _("Made new recovery codes")
     END_SESSIONS = "accounts.end_sessions", _("Ended own sessions")
+    CALL_API = "api.call", _("Called the HTTP API")
 
 
 REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
@@ -93,6 +95,7 @@ REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
         Reason.STATES_DIFFER,
         Reason.OTHER,
     ),
+    Act.INVALIDATE_TEXTS: (Reason.PERSON_ASKED, Reason.PRIVACY, Reason.WRONG_DATA, Reason.OTHER),
     Act.FORGET_PERSON: (Reason.PERSON_ASKED, Reason.PRIVACY, Reason.WRONG_DATA, Reason.OTHER),
     Act.EXPORT_AUDIT: (Reason.OTHER,),
     Act.RUN_SUMMARIES: (Reason.MISSED_RUN, Reason.PERSON_ASKED, Reason.RUN_AGAIN, Reason.SCHEDULE, Reason.OTHER),
@@ -122,6 +125,7 @@ REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
     Act.REMOVE_SECOND_FACTOR: (),
     Act.MAKE_RECOVERY_CODES: (),
     Act.END_SESSIONS: (),
+    Act.CALL_API: (),
 }
 """The reasons that may be given for each act, in the order in which a form offers them."""
 

@@ -70,7 +70,7 @@ class Show:
             self.supervisor.start(Service.of(server))
         if not self._servers:
             say("using the servers that REDIS_URL, DATABASE_URL and QDRANT_URL name")
-        await self._redis()
+        with_redis = await self._redis()
         await self._database()
         prepared = await self.supervisor.run_once(
             "prepare", [PYTHON, "-m", "pomni_admin.demo.prepare", str(self.folder.path)]
@@ -88,7 +88,8 @@ class Show:
                 raise StartRefusedError(f"the site does not answer; its last words:\n{words}")
             for service in self._other_services():
                 self.supervisor.start(service)
-            await asyncio.wait({first}, timeout=FIRST_JOB_S)
+            # Without Redis no worker hears of the job.
+            await asyncio.wait({first}, timeout=FIRST_JOB_S if with_redis else 0)
             self._announce(first_job_done=first.done())
             await asyncio.Event().wait()
         finally:
@@ -131,14 +132,15 @@ class Show:
             Service("bot", [PYTHON, "-m", "pomni_admin.demo.bot"], Stage.CONSUMERS),
         ]
 
-    async def _redis(self) -> None:
-        """Wait for Redis for a moment. Without it the demo starts all the same (G4)."""
+    async def _redis(self) -> bool:
+        """Wait for Redis for a moment; whether it is there. Without it the demo starts all the same (G4)."""
         if any(isinstance(server, Valkey) for server in self._servers):
             up = await self.supervisor.ready("valkey", 20)
         else:
             up = await asyncio.to_thread(_listens, Reader(self._environ).text("REDIS_URL"), 6379)
         if not up:
             say(f"Redis at {_place(Reader(self._environ).text('REDIS_URL'))} is not reachable: starting without it")
+        return up
 
     async def _database(self) -> None:
         """Wait for PostgreSQL, for as long as it takes."""

@@ -33,8 +33,6 @@ log = structlog.get_logger(__name__)
 MOST_READINGS = 3
 """So often a person's rows are read and sent while they keep changing; then the person counts as failed."""
 
-PRIVACY = "SELECT privacy_level FROM users WHERE id = %(user)s"
-
 HOLD_PERSON = "SELECT privacy_level FROM users WHERE id = %(user)s FOR SHARE"
 
 WAIT_FOR_PERSON = "SET LOCAL lock_timeout = '5s'"
@@ -139,7 +137,7 @@ def _summary(claim: Claim, unit: Unit, watch: Watch) -> Written | None:
 
     source = SOURCES[unit.kind]
     for _ in range(MOST_READINGS):
-        material = source.read(unit.user_id, unit.period) if _may_store(unit.user_id, PRIVACY) else None
+        material = source.read(unit.user_id, unit.period)
         if material is None:
             skip(claim, unit)
             return None
@@ -157,9 +155,9 @@ def _summary(claim: Claim, unit: Unit, watch: Watch) -> Written | None:
     return None
 
 
-def _may_store(user_id: int, sql: str) -> bool:
+def _held_and_may_be_stored(user_id: int) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"user": user_id})
+        cursor.execute(HOLD_PERSON, {"user": user_id})
         row = cursor.fetchone()
     return row is not None and may_store(row[0])
 
@@ -187,7 +185,7 @@ def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText) -> W
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(WAIT_FOR_PERSON)
-        if not _may_store(unit.user_id, HOLD_PERSON):
+        if not _held_and_may_be_stored(unit.user_id):
             return Unwritten.FORBIDDEN
         cursor.execute(WAIT_FOR_THE_REST)
         if not SOURCES[unit.kind].still_there(unit.user_id, unit.period, material):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from django.db import connection
 
+from cache_layer.privacy import STORABLE
 from pomni_admin.summaries.models import Kind
 from pomni_admin.summaries.periods import Period
 from pomni_admin.summaries.prompt import MESSAGE_CHARS, SUMMARY_CHARS
@@ -19,6 +20,7 @@ MOST_MESSAGES = 500
 NEWEST_MESSAGES = """
 SELECT id, role, left(text, %(chars)s), created_at FROM bot_messages
 WHERE user_id = %(user)s AND created_at >= %(start)s AND created_at < %(end)s
+  AND EXISTS (SELECT 1 FROM users WHERE id = %(user)s AND privacy_level = ANY(%(storable)s))
 ORDER BY created_at DESC, id DESC LIMIT %(most)s
 """
 
@@ -29,6 +31,7 @@ COUNT_LEFT = "SELECT count(*) FROM bot_messages WHERE id = ANY(%(ids)s)"
 EARLIER = """
 SELECT id, kind, period_start, period_end, updated_at, left(text, %(chars)s) FROM dialog_summaries
 WHERE user_id = %(user)s AND kind = ANY(%(kinds)s) AND period_start >= %(start)s AND period_start < %(end)s
+  AND EXISTS (SELECT 1 FROM users WHERE id = %(user)s AND privacy_level = ANY(%(storable)s))
 ORDER BY id
 """
 
@@ -67,7 +70,7 @@ class Source(Protocol):
         """A SELECT of the ids of whoever has something, in any order, each once, and its values."""
 
     def read(self, user_id: int, period: Period) -> Material | None:
-        """None when there is nothing in the period."""
+        """None when there is nothing in the period, or nothing of theirs may be stored: then nothing is read at all."""
 
     def still_there(self, user_id: int, period: Period, material: Material) -> bool:
         """Whether it would be read again as it was; inside the transaction that writes the summary.
@@ -93,6 +96,7 @@ class Messages:
                     "end": period.ends_at,
                     "most": MOST_MESSAGES,
                     "chars": MESSAGE_CHARS,
+                    "storable": list(STORABLE),
                 },
             )
             rows = cursor.fetchall()[::-1]
@@ -159,9 +163,11 @@ class Earlier:
             "kinds": self._kinds,
             "start": period.starts_at,
             "end": period.ends_at,
+            "chars": SUMMARY_CHARS,
+            "storable": list(STORABLE),
         }
         with connection.cursor() as cursor:
-            cursor.execute(EARLIER + hold, values | {"chars": SUMMARY_CHARS})
+            cursor.execute(EARLIER + hold, values)
             rows = [_Row(*row) for row in cursor.fetchall()]
         return _each_day_once(rows, period)
 

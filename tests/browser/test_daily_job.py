@@ -75,7 +75,7 @@ def test_without_the_socket_the_page_does_not_move_and_says_why(
 ) -> None:
     """The control: the same job, with a socket that never opens."""
     crowd(database)
-    worker(concurrency=2, env=SLOWLY)
+    worker(concurrency=2)
     page = browser_page
     page.route_web_socket("**/live/**", lambda socket: socket.close())
     sign_in(page, site, staff.admin)

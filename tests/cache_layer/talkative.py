@@ -2,7 +2,8 @@
 
 Arguments: URL of Redis, of the database, folder, seed. Each message is inserted, committed, appended, and looked for in
 the history that is read next: one that is not there is told as `lost`. When the file FOLDER/stop is made it stops, says
-how many it wrote, and then what it reads. Without Django, as the bot is.
+how many it wrote, then that Redis has got what it was owed, and, once FOLDER/read is there, what it reads. Without
+Django, as the bot is.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from psycopg_pool import AsyncConnectionPool
 from cache_layer import CacheLayer, HistoryQuery, Identity, Message, Settings
 from cache_layer.person import person
 from tests.cache_layer.conftest import SECRETS
+from tests.cache_layer.hasty import until
 from tests.cache_layer.process import say, told
 
 PEOPLE = (1, 2, 3)
+PATIENCE_S = 25
 SELECT = """
 SELECT id, role, text, created_at FROM bot_messages WHERE user_id = %s AND created_at >= %s ORDER BY id DESC LIMIT %s
 """
@@ -76,6 +79,8 @@ async def main() -> None:
         bot.over = True
         await asyncio.gather(*talking)
         say(f"wrote {bot.written}")
+        await until(lambda: cache.circuit == "closed" and not cache._runner._owed, PATIENCE_S)
+        say("settled")
         await told(Path(folder) / "read")
         for user_id in PEOPLE:
             say(f"reads {user_id} {await bot.read(user_id)}")

@@ -26,7 +26,7 @@ T = TypeVar("T")
 ROUNDS = 12
 SAID = "прошлой ночью"
 PATIENCE_S = 20
-"""How soon the circuit closes is looked at in `test_redis_down`; each call that a busy machine delays opens it again."""
+"""How soon the circuit closes is looked at in `test_redis_down`; a busy machine opens it again by itself."""
 
 
 class Person:
@@ -99,7 +99,7 @@ async def test_what_was_said_is_known_throughout_and_from_redis_afterwards(
 
 
 async def until_served(person: Person, table: Table) -> None:
-    """What is owed is delivered at once, or, where nothing tells that it can be, within a second of the last failure."""
+    """What is owed is delivered at once, or, where nothing tells that it can be, a second after the last failure."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             table.taken()

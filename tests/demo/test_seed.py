@@ -9,13 +9,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
+from pytest_django.plugin import DjangoDbBlocker
 
 from pomni_admin.bot.access import read_access
 from pomni_admin.demo.seed import AlreadySeededError, Seeded, seed
 from pomni_admin.demo.seeding.grammar import Gender, TemplateError, Voice, parse
 from pomni_admin.demo.seeding.people import FIRST_TG_ID
 from pomni_admin.demo.seeding.topics import Topic, phrases, topics
+from pomni_admin.demo.servers import Valkey
 from tests.harness.cast import Cast
 from tests.harness.servers import Database
 
@@ -33,10 +35,29 @@ def count(database: Database, condition: str, table: str = "users") -> int:
     return int(database.rows(f"SELECT count(*) AS n FROM {table} WHERE {condition}")[0]["n"])
 
 
+@pytest.fixture(scope="module")
+def kept() -> list[Seeded]:
+    """What was seeded last, if anything was."""
+    return []
+
+
 @pytest.fixture
-def seeded(database: Database) -> Seeded:
-    """All of the demo's rows, as of today."""
-    return seed(connection)
+def town(
+    migrated: Database, valkey: Valkey, kept: list[Seeded], django_db_blocker: DjangoDbBlocker
+) -> Iterator[Database]:
+    """All of the demo's rows, as of today. The tests that only look at them find those of the test before."""
+    with django_db_blocker.unblock():
+        if not kept or count(migrated, f"tg_id >= {FIRST_TG_ID}") != kept[0].people:
+            migrated.truncate()
+            kept[:] = [seed(connection)]
+        yield migrated
+        connections.close_all()
+
+
+@pytest.fixture
+def seeded(town: Database, kept: list[Seeded]) -> Seeded:
+    """What of all that there is in the town."""
+    return kept[0]
 
 
 def test_the_same_number_and_day_give_the_same_rows(database: Database) -> None:
@@ -50,37 +71,35 @@ def test_the_same_number_and_day_give_the_same_rows(database: Database) -> None:
     assert len(set(hashes)) == 3
 
 
-def test_everything_that_the_site_has_to_show_is_there(database: Database, seeded: Seeded) -> None:
-    assert seeded.people == count(database, "true") >= 300
-    assert seeded.messages == count(database, "true", "bot_messages") >= 20_000
-    assert seeded.subscriptions == count(database, "true", "subscriptions")
-    assert seeded.payments == count(database, "true", "payments")
-    levels = {row["privacy_level"] for row in database.rows("SELECT DISTINCT privacy_level FROM users")}
+def test_everything_that_the_site_has_to_show_is_there(town: Database, seeded: Seeded) -> None:
+    assert seeded.people == count(town, "true") >= 300
+    assert seeded.messages == count(town, "true", "bot_messages") >= 20_000
+    assert seeded.subscriptions == count(town, "true", "subscriptions")
+    assert seeded.payments == count(town, "true", "payments")
+    levels = {row["privacy_level"] for row in town.rows("SELECT DISTINCT privacy_level FROM users")}
     assert {"ask", "auto", "insights", "none", "off"} < levels
     assert len(levels) == 6
-    assert count(database, f"privacy_level NOT IN {STORABLE} AND privacy_level NOT IN ('none', 'off')") == 1
-    assert count(database, "tg_is_blocked AND tg_blocked_at IS NOT NULL") >= 5
-    assert count(database, "policy_accepted_at IS NULL") >= 5
-    assert count(database, "trial_started_at IS NOT NULL AND trial_expires_at IS NULL") >= 5
-    statuses = {row["status"] for row in database.rows("SELECT DISTINCT status FROM subscriptions")}
+    assert count(town, f"privacy_level NOT IN {STORABLE} AND privacy_level NOT IN ('none', 'off')") == 1
+    assert count(town, "tg_is_blocked AND tg_blocked_at IS NOT NULL") >= 5
+    assert count(town, "policy_accepted_at IS NULL") >= 5
+    assert count(town, "trial_started_at IS NOT NULL AND trial_expires_at IS NULL") >= 5
+    statuses = {row["status"] for row in town.rows("SELECT DISTINCT status FROM subscriptions")}
     assert statuses == {"active", "expired", "canceled"}
-    paid = {(row["provider"], row["status"]) for row in database.rows("SELECT DISTINCT provider, status FROM payments")}
+    paid = {(row["provider"], row["status"]) for row in town.rows("SELECT DISTINCT provider, status FROM payments")}
     assert {status for _, status in paid} == {"succeeded", "canceled", "refunded", "pending"}
     assert {provider for provider, _ in paid} == {"yookassa", "telegram_stars"}
 
 
-def test_access_agrees_with_the_stories(database: Database, seeded: Seeded) -> None:
-    reasons: list[str] = [read_access(row["id"]).reason for row in database.rows("SELECT id FROM users")]
+def test_access_agrees_with_the_stories(town: Database) -> None:
+    reasons: list[str] = [read_access(row["id"]).reason for row in town.rows("SELECT id FROM users")]
     for reason, share in (("subscription", 0.35), ("trial", 0.15), ("none", 0.25)):
         assert reasons.count(reason) >= share * len(reasons), reason
 
 
-def test_yesterday_and_the_day_before_are_dense_and_the_other_days_not_empty(
-    database: Database, seeded: Seeded
-) -> None:
+def test_yesterday_and_the_day_before_are_dense_and_the_other_days_not_empty(town: Database) -> None:
     by_day = {
         row["day"]: row["people"]
-        for row in database.rows(
+        for row in town.rows(
             "SELECT (created_at AT TIME ZONE 'UTC')::date AS day, count(DISTINCT user_id) AS people "
             "FROM bot_messages GROUP BY 1"
         )
@@ -93,8 +112,8 @@ def test_yesterday_and_the_day_before_are_dense_and_the_other_days_not_empty(
     assert len(by_day) >= 58
 
 
-def test_people_whose_text_may_not_be_stored_have_only_old_messages(database: Database, seeded: Seeded) -> None:
-    (row,) = database.rows(
+def test_people_whose_text_may_not_be_stored_have_only_old_messages(town: Database, seeded: Seeded) -> None:
+    (row,) = town.rows(
         f"SELECT count(*) AS n, max(m.created_at) AS last FROM bot_messages m JOIN users u ON u.id = m.user_id "
         f"WHERE u.privacy_level NOT IN {STORABLE}"
     )
@@ -102,16 +121,16 @@ def test_people_whose_text_may_not_be_stored_have_only_old_messages(database: Da
     assert row["last"] < datetime.now(UTC) - timedelta(days=14)
 
 
-def test_nobody_talks_before_they_came_or_after_they_blocked_the_bot(database: Database, seeded: Seeded) -> None:
+def test_nobody_talks_before_they_came_or_after_they_blocked_the_bot(town: Database) -> None:
     joined = "bot_messages m JOIN users u ON u.id = m.user_id"
-    assert count(database, "m.created_at < u.policy_accepted_at OR u.policy_accepted_at IS NULL", joined) == 0
-    assert count(database, "m.created_at > u.tg_blocked_at", joined) == 0
-    assert count(database, "p.created_at < u.created_at", "payments p JOIN users u ON u.id = p.user_id") == 0
-    assert count(database, "created_at > now() OR updated_at > now()", "payments") == 0
+    assert count(town, "m.created_at < u.policy_accepted_at OR u.policy_accepted_at IS NULL", joined) == 0
+    assert count(town, "m.created_at > u.tg_blocked_at", joined) == 0
+    assert count(town, "p.created_at < u.created_at", "payments p JOIN users u ON u.id = p.user_id") == 0
+    assert count(town, "created_at > now() OR updated_at > now()", "payments") == 0
 
 
-def test_texts_are_varied_and_of_the_length_that_people_write(database: Database, seeded: Seeded) -> None:
-    (row,) = database.rows(
+def test_texts_are_varied_and_of_the_length_that_people_write(town: Database) -> None:
+    (row,) = town.rows(
         "SELECT count(DISTINCT text)::float / count(*) AS different, "
         "percentile_cont(0.5) WITHIN GROUP (ORDER BY length(text)) AS middle FROM bot_messages WHERE role = 'user'"
     )
@@ -119,14 +138,12 @@ def test_texts_are_varied_and_of_the_length_that_people_write(database: Database
     assert 30 <= row["middle"] <= 200
 
 
-def test_ids_of_messages_rise_with_their_times(database: Database, seeded: Seeded) -> None:
+def test_ids_of_messages_rise_with_their_times(town: Database) -> None:
     ordered = "SELECT created_at < lag(created_at) OVER (ORDER BY id) AS back FROM bot_messages"
-    assert count(database, "back", f"({ordered}) AS pairs") == 0
+    assert count(town, "back", f"({ordered}) AS pairs") == 0
 
 
-def test_hard_cases_were_written_yesterday_by_people_whose_day_is_summarised(
-    database: Database, seeded: Seeded
-) -> None:
+def test_hard_cases_were_written_yesterday_by_people_whose_day_is_summarised(town: Database) -> None:
     hard = {
         "100 kB": "octet_length(text) >= 100000",
         "right to left": "text ~ '[\u0590-\u05ff]' AND text ~ '[\u0600-\u06ff]'",
@@ -137,7 +154,7 @@ def test_hard_cases_were_written_yesterday_by_people_whose_day_is_summarised(
     }
     today = datetime.now(UTC).date()
     for name, condition in hard.items():
-        rows = database.rows(
+        rows = town.rows(
             f"SELECT m.created_at, privacy_level FROM bot_messages m JOIN users u ON u.id = user_id WHERE {condition}"
         )
         assert len(rows) == 1, name
@@ -145,12 +162,13 @@ def test_hard_cases_were_written_yesterday_by_people_whose_day_is_summarised(
         assert rows[0]["privacy_level"] in STORABLE
 
 
-def test_telegram_ids_are_ones_that_nobody_has(database: Database, seeded: Seeded) -> None:
-    assert count(database, f"tg_id NOT BETWEEN {FIRST_TG_ID} AND {FIRST_TG_ID} + {seeded.people}") == 0
-    assert count(database, "provider_payment_id NOT LIKE 'demo-%%' OR NOT (raw->>'invented')::boolean", "payments") == 0
+def test_telegram_ids_are_ones_that_nobody_has(town: Database, seeded: Seeded) -> None:
+    assert count(town, f"tg_id NOT BETWEEN {FIRST_TG_ID} AND {FIRST_TG_ID} + {seeded.people}") == 0
+    assert count(town, "provider_payment_id NOT LIKE 'demo-%%' OR NOT (raw->>'invented')::boolean", "payments") == 0
 
 
-def test_new_rows_can_be_added_afterwards(database: Database, seeded: Seeded) -> None:
+def test_new_rows_can_be_added_afterwards(database: Database) -> None:
+    seed(connection, people=40, messages=300)
     database.rows("INSERT INTO users (tg_id) VALUES (1)")
     assert count(database, "tg_id = 1") == 1
 

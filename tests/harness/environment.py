@@ -20,6 +20,7 @@ PREFIXES = (
     *("DAILY_SUMMARIES_", "WEEKLY_SUMMARIES_", "MONTHLY_SUMMARIES_", "SUMMARIES_", "TALK_", "OFFLINE_", "DJANGO_"),
 )
 EMBED_DIM = 64
+API_SECRET = "only-for-tests-and-the-same-everywhere"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def settle() -> Place:
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "pomni_admin.settings",
         "POMNI_ENV": "test",
+        "POMNI_API_SECRET": API_SECRET,
         "POMNI_HASH_SECRET": base64.b64encode(b"only for tests, and the same everywhere").decode(),
         "CACHE_ENCRYPTION_KEYS": "t1:" + base64.b64encode(b"sealed for tests and nobody else").decode(),
         "DATABASE_URL": place.postgres.url,

@@ -35,13 +35,14 @@ def llm() -> Iterator[Llm]:
 def crowd(database: Database, count: int, days_ago: int = 1, text: str = "Сегодня лучше спалось.") -> None:
     """People who had something to say on that day."""
     with database.connect() as connection:
-        (first,) = connection.execute("SELECT coalesce(max(tg_id), 800000000) AS last FROM users").fetchone().values()
+        last = connection.execute("SELECT coalesce(max(tg_id), 800000000) AS last FROM users").fetchone()
+        assert last is not None
         connection.execute(
             "WITH people AS (INSERT INTO users (tg_id) SELECT %s + n FROM generate_series(1, %s) n RETURNING id)"
             " INSERT INTO bot_messages (user_id, role, text, created_at) SELECT id, 'user', %s,"
             " date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
             " - make_interval(days => %s) + interval '12 hours' FROM people",
-            (first, count, text, days_ago),
+            (last["last"], count, text, days_ago),
         )
 
 

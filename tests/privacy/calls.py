@@ -50,8 +50,10 @@ def _calls() -> Iterator[tuple[dict[str, str], str, str, dict[str, Any], Any]]:
         yield right, "POST", INVALIDATE, {"tg_id": typed}, {"tg_id": typed, "cache": typed}
         yield right, "POST", f"{SUMMARIES}/{typed}/cancel", {}, None
         yield {}, "POST", f"{SUMMARIES}/daily", {"secret": typed}, {"secret": typed}
-        yield {"Authorization": f"Bearer {typed.encode().hex()}"}, "GET", f"{SUMMARIES}/status", {"job_id": typed}, None
         yield {}, "POST", f"/api/{typed}/", {"user_id": person}, None
     for path in api.get_openapi_schema()["paths"]:
         for method in ("GET", "POST", "DELETE"):
             yield right, method, path, {"user_id": person, "tg_id": telegram}, {"tg_id": telegram}
+    for typed in TYPED * 2:  # more than are allowed
+        wrong = {"Authorization": f"Bearer {typed.encode().hex()}"}
+        yield wrong, "GET", f"{SUMMARIES}/status", {"job_id": typed}, None

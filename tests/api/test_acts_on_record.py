@@ -38,7 +38,7 @@ ACTS: dict[Act, Call] = {
 
 
 @pytest.fixture
-def scene(cron: Caller, cast: Cast, qdrant: object) -> dict[str, Job]:
+def scene(cron: Caller, cast: Cast, no_vectors: None) -> dict[str, Job]:
     """A daily job at work, a weekly one with somebody who failed, and a wrong state in the cache."""
     running = jobs.start("daily", periods.daily(), started_by="test")
     lifecycle.begin(running.pk)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +95,13 @@ def test_each_call_has_a_name_of_its_own() -> None:
 
 
 def test_schemathesis_finds_nothing_that_is_not_as_described(
-    site: Site, cast: Cast, tmp_path: Path, database: Database
+    own_site: Callable[..., Site], cast: Cast, no_vectors: None, tmp_path: Path
 ) -> None:
     """Half a minute of calls from one seed: values inside and outside of the schema, missing, twice, other methods.
 
     Negative control: with an answer's field left out of `Started`, or `lax` instead of strict parameters, it fails.
     """
+    site = own_site()
     job = jobs.start("weekly", periods.weekly(), started_by="test")
     configuration = CONFIGURATION.format(user_id=cast.alisa, job_id=job.pk)
     (tmp_path / "schemathesis.toml").write_text(configuration)

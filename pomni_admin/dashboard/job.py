@@ -159,7 +159,7 @@ def view_of(job: JobSnapshot) -> JobView:
         started_at=job.started_at,
         finished_at=job.finished_at,
         waited_s=(job.started_at - job.created_at).total_seconds() if job.started_at else None,
-        took_s=(job.finished_at - job.started_at).total_seconds() if job.finished_at and job.started_at else None,
+        took_s=job.took_s,
         waiting_until=getattr(job, "waiting_until", None),
         pause=_pause(job.job_id, job.paused_at) if job.state == "paused" and job.paused_at else None,
         retry_of=job.retry_of or "",

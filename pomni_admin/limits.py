@@ -6,6 +6,7 @@ There are no uploads, and the largest form is a search box; whatever is larger i
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
 
@@ -21,6 +22,9 @@ UVICORN: Final[Mapping[str, int]] = {
 }
 """Options of uvicorn beside its defaults; on its command line with hyphens. It has no limit on the time that headers
 or a body may take: that is for the proxy before it."""
+
+CHARSETS: Final = frozenset({b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"windows-1251"})
+CHARSET: Final = re.compile(rb";\s*charset\s*=\s*\"?([^;\"\s]*)\"?", re.IGNORECASE)
 
 TOO_LARGE: Final = "pomni.too_large"
 """In the scope of a request whose body is not read."""
@@ -44,6 +48,7 @@ def bounded(application: Application) -> Application:
     """
 
     async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+        scope = {**scope, "headers": [_in_a_known_charset(header) for header in scope.get("headers", ())]}
         if _declared(scope) > BODY_BYTES:
             scope[TOO_LARGE] = True
             await application(scope, _nothing(), send)
@@ -64,6 +69,18 @@ def bounded(application: Application) -> Application:
         await application(scope, counted, send)
 
     return limited
+
+
+def _in_a_known_charset(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """A Content-Type that names no charset but those below.
+
+    Django decodes the query by it before any middleware is asked, and what Python knows is not always a charset:
+    `base64` or `idna` end the request with a fault that nothing of ours can answer.
+    """
+    name, value = header
+    if name != b"content-type":
+        return header
+    return name, CHARSET.sub(lambda found: found[0] if found[1].lower() in CHARSETS else b"; charset=unknown", value)
 
 
 def _declared(scope: Scope) -> int:

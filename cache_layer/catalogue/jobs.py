@@ -38,6 +38,7 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         total: people to look at; None until the plan is made.
         note: a short fixed word that says why it ended as it did.
         retry_of: the job whose failed people this one takes up.
+        idle_s: how long it was paused, or ended before it was resumed; no part of the rate.
         tokens_in, tokens_out: what the model has read and written.
         vectors_pending: summaries whose vector is still to be written.
         rate_per_s, eta_s: people a second now, seconds to the end at that rate; None where it cannot be told.
@@ -69,6 +70,7 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     paused_at: datetime | None = None
+    idle_s: float = 0.0
     note: str = ""
     retry_of: str | None = None
     tokens_in: int = 0
@@ -78,6 +80,13 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float | None = None
     eta_s: float | None = None
     workers: tuple[WorkerView, ...] = ()
+
+    @property
+    def took_s(self) -> float | None:
+        """From the start to the end without what it was idle for; None before the end."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds() - self.idle_s
 
 
 def summaries_job(keys: Keys, counts: Counts, settings: Settings, switches: Switches) -> Mirror[JobSnapshot]:

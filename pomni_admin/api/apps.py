@@ -11,4 +11,4 @@ class ApiConfig(AppConfig):
     label = "api"
 
     def ready(self) -> None:
-        checks.register(is_open)
+        checks.register(is_open, deploy=True)

@@ -1,4 +1,4 @@
-"""What `manage.py check` says of the HTTP API."""
+"""What `manage.py check --deploy` says of the HTTP API."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ class Secrets:
     secret_key: str
     hash_secret: str
     encryption_keys: str
+    api_secret: str
     passwords: Mapping[str, str]
 
 
@@ -97,6 +98,7 @@ class Folder:
                 secret_key=secrets.token_urlsafe(64),
                 hash_secret=base64.b64encode(secrets.token_bytes(32)).decode(),
                 encryption_keys="k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+                api_secret=secrets.token_hex(32),
                 passwords={name: readable_password() for name in SIGN_INS},
             )
         )
@@ -139,6 +141,7 @@ def environment(base: Mapping[str, str], kept: Secrets, urls: Mapping[str, str])
         "POMNI_SECRET_KEY": kept.secret_key,
         "POMNI_HASH_SECRET": kept.hash_secret,
         "CACHE_ENCRYPTION_KEYS": kept.encryption_keys,
+        "POMNI_API_SECRET": kept.api_secret,
         "OFFLINE_LLM_DELAY_MS": OFFLINE_DELAY_MS,
         "DAILY_SUMMARIES_BATCH_SIZE": BATCH_SIZE,
         "PYTHONUNBUFFERED": "1",

@@ -97,6 +97,11 @@ class Show:
             with contextlib.suppress(asyncio.CancelledError):
                 await first
 
+    @property
+    def _api_secret(self) -> str:
+        """As its processes have it: the caller may have set another."""
+        return Reader(self._environ).text("POMNI_API_SECRET")
+
     def close(self) -> None:
         self._web.close()
 
@@ -181,6 +186,10 @@ class Show:
             "  and sign in as one of",
             "",
             *rows,
+            "",
+            "  The HTTP API for cron jobs is tried with the lines of docs/api.md, after",
+            "",
+            f"      export POMNI_URL={self.address.rstrip('/')} POMNI_API_SECRET={self._api_secret}",
             "",
             "  The LLM and the embeddings are offline stand-ins; people and messages are invented.",
             f"  Logs: {self.folder.logs}. Ctrl-C ends everything; the data stays for the next start.",

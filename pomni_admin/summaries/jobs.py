@@ -168,7 +168,7 @@ def retry_failed(job_id: UUID | str, *, started_by: str) -> Job:
     job = _ended(job_id)
     if not Failure.objects.filter(job=job).exists():
         raise NotNow(job.state, "nobody failed in it")
-    return _start(_another(job, started_by, once=f"retry:{job.pk}", retry_of=job))
+    return _beside(job, _start(_another(job, started_by, once=f"retry:{job.pk}", retry_of=job)))
 
 
 def run_again(job_id: UUID | str, *, started_by: str) -> Job:
@@ -180,7 +180,7 @@ def run_again(job_id: UUID | str, *, started_by: str) -> Job:
         AlreadyStarted: it has been run again; carries that job's id, which can itself be run again.
     """
     job = _ended(job_id)
-    return _start(_another(job, started_by, once=f"again:{job.pk}", retry_of=None))
+    return _beside(job, _start(_another(job, started_by, once=f"again:{job.pk}", retry_of=None)))
 
 
 def cancel(job_id: UUID | str) -> None:
@@ -258,6 +258,12 @@ def _start(job: Job) -> Job:
                 raise
     log.info("job queued", job=str(job.pk), kind=str(job.kind), day=str(job.period_start))
     transaction.on_commit(lambda: _show_and_wake(job))
+    return job
+
+
+def _beside(old: Job, job: Job) -> Job:
+    """Those who watch the old job are told that there is one after it."""
+    layer().announce(f"job:{old.pk}")
     return job
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 
 from django.conf import settings
 from django.db import connection
@@ -25,7 +26,7 @@ from pomni_admin.summaries.periods import DAY, Period, day_of, month_of, week_of
 KINDS = (Kind.DAILY, Kind.WEEKLY, Kind.MONTHLY)
 LATE_AT_MOST = timedelta(hours=1)
 MISSED_AT_MOST = 7
-"""So many missed periods of a kind are offered, the newest."""
+"""Of so many periods, the newest that were due, is it looked whether they have been missed."""
 STARTED_BY = "schedule"
 
 
@@ -114,15 +115,17 @@ def _standing(schedule: Schedule, now: datetime) -> Standing:
 
 def _missed(schedule: Schedule, now: datetime) -> tuple[Missed, ...]:
     kind = Kind(schedule.kind)
-    found: list[Missed] = []
-    for due_at in _dues(kind, now - LATE_AT_MOST):
-        if due_at < schedule.since or len(found) == MISSED_AT_MOST:
-            break
-        period = _period(kind, due_at)
-        done = Job.objects.filter(kind=kind, period_start=period.start, period_end=period.end, user_id=None)
-        if not done.exists():
-            found.append(Missed(kind, period, due_at))
-    return tuple(found)
+    dues = [due for due in islice(_dues(kind, now - LATE_AT_MOST), MISSED_AT_MOST) if due >= schedule.since]
+    if not dues:
+        return ()
+    due_periods = {_period(kind, due_at): due_at for due_at in dues}
+    spans = Job.objects.filter(kind=kind, user_id=None, period_start__gte=min(due_periods, key=_start).start)
+    run = {Period(start, end) for start, end in spans.values_list("period_start", "period_end")}
+    return tuple(Missed(kind, period, due_at) for period, due_at in due_periods.items() if period not in run)
+
+
+def _start(period: Period) -> date:
+    return period.start
 
 
 def _dues(kind: Kind, now: datetime) -> Iterator[datetime]:

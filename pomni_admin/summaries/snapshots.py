@@ -22,7 +22,7 @@ SELECT job.id::text AS job_id, job.kind, job.period_start, job.period_end, job.s
         JOIN summaries_batch AS batch ON batch.id = vector.batch_id WHERE batch.job_id = job.id) AS vectors_pending,
        coalesce(batches.workers, '[]') AS workers,
        extract(epoch FROM coalesce(job.finished_at, job.paused_at, statement_timestamp()) - job.started_at)::float
-           - job.idle_s AS seconds,
+           - job.idle_s AS seconds, job.idle_s,
        (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AS revision
 FROM summaries_job AS job
 LEFT JOIN LATERAL (

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
+from qdrant_client import QdrantClient
 
 from pomni_admin.audit.models import AuditRow
+from pomni_admin.summaries import vectors
 from pomni_admin.summaries.models import Job
 from tests.harness.environment import API_SECRET
 from tests.harness.servers import Database
@@ -76,6 +78,14 @@ def nothing_happened() -> bool:
 @pytest.fixture
 def cron(database: Database) -> Caller:
     return Caller()
+
+
+@pytest.fixture
+def no_vectors(qdrant: QdrantClient) -> Iterator[None]:
+    """An empty Qdrant, and a client in this process that remembers no collection."""
+    vectors.vectors.cache_clear()
+    yield
+    vectors.vectors.cache_clear()
 
 
 @pytest.fixture

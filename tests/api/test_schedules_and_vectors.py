@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.db import connection
-from qdrant_client import QdrantClient
 
 from pomni_admin.audit.models import AuditRow
 from pomni_admin.cache import handle_of
@@ -46,7 +45,8 @@ def summary(cast: Cast) -> int:
     return int(row)
 
 
-def test_vectors_are_compared_and_then_mended(cron: Caller, cast: Cast, summary: int, qdrant: QdrantClient) -> None:
+@pytest.mark.usefixtures("no_vectors")
+def test_vectors_are_compared_and_then_mended(cron: Caller, cast: Cast, summary: int) -> None:
     found = data(cron.get("/vectors", user_id=cast.alisa))
     assert (found["rows"], found["missing"], found["mended"], found["differs"]) == (1, 1, 0, True)
     assert not PendingVector.objects.exists()

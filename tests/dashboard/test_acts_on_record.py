@@ -105,8 +105,9 @@ def no_record(database: Database, scene: Scene) -> Iterator[None]:
 
 
 def test_every_act_is_among_them() -> None:
-    """Those about accounts are in `tests/accounts/test_acts_on_record.py`; vectors are repaired from a shell only."""
-    assert set(ACTS) | {Act.REPAIR_VECTORS} == {act for act in Act if not act.startswith("accounts.")}
+    """Those about accounts are in `tests/accounts/test_acts_on_record.py`, those of the API alone in `tests/api`."""
+    of_the_api = {Act.REPAIR_VECTORS, Act.INVALIDATE_TEXTS, Act.CALL_API}
+    assert set(ACTS) | of_the_api == {act for act in Act if not act.startswith("accounts.")}
 
 
 @pytest.mark.usefixtures("no_record")

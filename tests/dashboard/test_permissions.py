@@ -38,6 +38,22 @@ class Row(NamedTuple):
     """What a superuser gets where it is not what Admin gets."""
 
 
+API = (
+    Row("api:openapi-json", "GET", 200, 200, 200, 200, 200),
+    Row("api:api-root", "GET", 404, 404, 404, 404, 404),
+    Row("api_nothing_here", "POST", 404, 404, 404, 404, 404),
+    *(
+        Row(f"api:{name}", method, 401, 401, 401, 401, 401, arguments)
+        for name, method, arguments in (
+            *((name, "POST", ()) for name in ("daily", "weekly", "monthly", "rebuild", "repair_vectors", "invalidate")),
+            *((name, "GET", ()) for name in ("status", "list_schedules", "compare_vectors")),
+            *((name, "POST", (NOBODY,)) for name in ("cancel", "pause", "resume", "retry", "again")),
+            *((name, "POST", ("daily",)) for name in ("switch_on", "switch_off")),
+        )
+    ),
+)
+"""The HTTP API for cron jobs, which knows nobody who is signed in; its own tests are in `tests/api`."""
+
 TABLE = (
     Row("set_language", "POST", 302, 302, 302, 302, 302),
     Row("accounts:sign_in", "GET", 200, 302, 302, 302, 302),
@@ -133,6 +149,7 @@ TABLE = (
     Row("dashboard:filter_audit", "GET", 405, 405, 405, 405, 405),
     Row("dashboard:export_audit", "POST", SIGN_IN, 403, 403, 200, 403, act="audit.export"),
     Row("dashboard:export_audit", "GET", 405, 405, 405, 405, 405),
+    *API,
 )
 ROLES = ("signed_out", "viewer", "support", "admin", "no_role", "superuser")
 SENSITIVE = (

@@ -64,6 +64,15 @@ def test_a_body_that_does_not_say_how_long_it_is_is_read_only_to_the_limit(site:
     assert sent < TEN_MB / 2
 
 
+@pytest.mark.parametrize("charset", ["base64", "idna", "undefined", '"punycode"', "utf-16", "nonsense"])
+@pytest.mark.parametrize("path", ["/account/sign-in?next=%D0%B0", "/api/admin/summaries/daily?day=%D0%B0"])
+def test_what_is_no_charset_is_not_decoded_by(site: Site, database: Database, charset: str, path: str) -> None:
+    """Without `limits.CHARSETS` uvicorn answers 500 for most of them: Django fails before it has a request."""
+    kind = f"Content-Type: application/json;charset={charset}"
+    answer, _sent = send(site, [f"POST {path} HTTP/1.1", kind, "Content-Length: 2", "Connection: close"], b"{}", 2)
+    assert answer.startswith("HTTP/1.1 4"), answer[:200]
+
+
 def test_headers_and_addresses_have_a_limit(site: Site, database: Database) -> None:
     answer, _sent = send(site, ["GET /jobs HTTP/1.1", "X-Long: " + "x" * 200_000], b"", 0)
     assert answer.startswith("HTTP/1.1 4")

@@ -36,6 +36,7 @@ from pomni_admin.summaries import jobs, periods
 from tests.cache_layer.proxy import Proxy
 from tests.harness.processes import Spawned
 from tests.harness.servers import Database
+from tests.privacy.calls import call_api
 from tests.privacy.canaries import PEOPLE, SUMMARY, TYPED, WORDS, message_of, tg_id, user_id
 from tests.privacy.echo import Echo
 from tests.privacy.visits import FEW, SEARCHED, Browser, addresses
@@ -206,9 +207,11 @@ class Scene:
         self._await_job(job)
         browsers["support"].look_people_up(SEARCHED if self._protected else FEW)
         browsers["admin"].look_people_up(SEARCHED[:2])
+        browsers["admin"].run_for_people(SEARCHED if self._protected else FEW)
         time.sleep(0.6)  # what was looked up is on the Audit page at most so much later
         self._looked_up.set()
         watching.join()
+        call_api(self.port, self.out)
         if self._protected:
             self._fill_in_forms(browsers)  # the job may be cancelled now
         self._dump_redis()

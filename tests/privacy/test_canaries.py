@@ -10,6 +10,7 @@ from tests.privacy.scene import Collected
 CHANNELS: dict[str, tuple[Canary, ...]] = {
     "pages": PERSONAL + INTERNAL,
     "headers": PERSONAL + INTERNAL,
+    "answers of the API": PERSONAL + INTERNAL,
     "frames": ALL,
     "metrics": ALL,
     "log of web": ALL,
@@ -67,6 +68,8 @@ def test_what_was_to_go_wrong_went_wrong(came_out: Collected) -> None:
     counts = came_out.counts
     for status in (200, 302, 400, 403, 404, 405, 413, 414, 500):
         assert counts[f"status {status}"], status
+    for status in (200, 400, 401, 404, 405, 422, 429):
+        assert counts[f"API {status}"], status
     assert counts["frames"] > 20
     assert counts["failures"] >= 5
     assert counts["summaries"] == 1

@@ -85,6 +85,15 @@ class Browser:
                         if "/users/" in act and "token" in sent and text in SEARCHED[:1]:
                             self._send(act, sent, answer)
 
+    def run_for_people(self, texts: Sequence[str]) -> None:
+        """The form that starts a job, for whomever these texts name: most name nobody, and nobody has a whole week."""
+        for text in texts:
+            page = self._ask("GET", "/jobs/run")
+            for _method, action, fields, free in self._forms_of(page):
+                if "person" in free:
+                    asked = {"kind": "weekly", "whom": "one", "person": text, "reason": "other"}
+                    self._send(action, {**fields, **asked}, page)
+
     def fill_in_forms(self, texts: Sequence[str]) -> None:
         """Each form that was seen, with what does not belong there."""
         for _method, action, fields, free, page in list(self._forms.values()):

@@ -20,7 +20,6 @@ from django.views.decorators.http import require_POST
 from pomni_admin.accounts.models import User
 from pomni_admin.accounts.roles import CANCEL_JOBS, RUN_JOBS, VIEW_SITE
 from pomni_admin.audit.vocabulary import REASONS, Reason
-from pomni_admin.cache import layer
 from pomni_admin.dashboard.access import View, requires
 from pomni_admin.dashboard.job import STEERING, JobView, view_of
 from pomni_admin.dashboard.page import Gone, Page
@@ -104,7 +103,6 @@ def _steering(name: str, permission: str) -> View:
         else:
             messages.success(request, str(DONE[name]))
             if started is not None:
-                layer().announce(f"job:{subject}")  # its page links to the new one
                 return redirect("dashboard:job", started.pk)
         return redirect("dashboard:job", subject)
 

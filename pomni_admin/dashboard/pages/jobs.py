@@ -64,7 +64,7 @@ class JobRow:
             started_by=job.started_by,
             created_at=job.created_at,
             finished_at=job.finished_at,
-            took_s=(job.finished_at - job.started_at).total_seconds() if job.finished_at and job.started_at else None,
+            took_s=job.took_s,
             errors=job.errors,
         )
 

@@ -99,7 +99,8 @@ def test_schemathesis_finds_nothing_that_is_not_as_described(
 ) -> None:
     """Half a minute of calls from one seed: values inside and outside of the schema, missing, twice, other methods.
 
-    Negative control: with an answer's field left out of `Started`, or `lax` instead of strict parameters, it fails.
+    Negative control: with 422 left out of `refusals.ALWAYS` it fails. That parameters are strict it does not notice;
+    that is what `test_bad_input` is for.
     """
     site = own_site()
     job = jobs.start("weekly", periods.weekly(), started_by="test")

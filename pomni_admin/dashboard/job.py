@@ -160,7 +160,7 @@ def view_of(job: JobSnapshot) -> JobView:
         finished_at=job.finished_at,
         waited_s=(job.started_at - job.created_at).total_seconds() if job.started_at else None,
         took_s=job.took_s,
-        waiting_until=getattr(job, "waiting_until", None),
+        waiting_until=job.waiting_until,
         pause=_pause(job.job_id, job.paused_at) if job.state == "paused" and job.paused_at else None,
         retry_of=job.retry_of or "",
         retried_as=retried_as,

@@ -34,7 +34,7 @@ FAILURES: Final[Words] = {
     "llm_timeout": _("The provider did not answer in time"),
     "llm_no_connection": _("The provider could not be reached"),
     "llm_empty_answer": _("The model's answer was empty"),
-    "llm_refused": _("The model refused"),
+    "llm_refused_answer": _("The model refused"),
     "llm_no_choices": _("The model's answer held nothing"),
     "llm_answer_too_long": _("The answer was longer than any that is read"),
     "llm_bad_answer": _("The provider's answer could not be read"),

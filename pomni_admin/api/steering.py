@@ -41,6 +41,8 @@ class JobData(BaseModel):
     paused_at: datetime | None
     finished_at: datetime | None
     heartbeat_at: datetime | None
+    waiting_until: datetime | None = Field(description="Before then the provider has asked not to be asked.")
+    idle_s: float = Field(description="How long it was paused, or ended before it was resumed.")
     total: int | None = Field(description="People to look at; null until that is known.")
     remaining: int
     checked_users: int = Field(description="processed_users + skipped + errors.")

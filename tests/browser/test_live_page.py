@@ -63,9 +63,9 @@ def test_a_gap_is_noticed_and_filled(site: Site, valkey: Valkey, staff: Staff, j
     change(job, "rev-1", valkey)
     page.wait_for_timeout(600)
     assert withheld
-    assert "rev-0" in page.locator("tbody").inner_text()
+    assert "rev-0" in page.locator("#jobs-table tbody").inner_text()
     change(job, "rev-2", valkey)
-    expect(page.locator("tbody")).to_contain_text("rev-2")
+    expect(page.locator("#jobs-table tbody")).to_contain_text("rev-2")
     assert asked == ["snapshot"]
 
 
@@ -88,7 +88,7 @@ def test_a_lost_server_is_announced_and_the_page_catches_up_when_it_is_back(
     change(job, "rev-while-away", valkey)
     spawn(["-m", "uvicorn", "pomni_admin.asgi:application", "--port", str(site.port), "--lifespan", "off"])
     expect(page.locator("#live")).to_have_text("Live", timeout=20_000)
-    expect(page.locator("tbody")).to_contain_text("rev-while-away")
+    expect(page.locator("#jobs-table tbody")).to_contain_text("rev-while-away")
     assert page.evaluate("window.notReloaded")
     page_errors[:] = [error for error in page_errors if "WebSocket connection to" not in error]
 
@@ -125,7 +125,7 @@ def test_redis_away_is_said_on_the_page_which_goes_on_from_postgresql(
     expect(page.locator("#live")).to_have_text("Paused")
     expect(page.locator("#live-notice")).to_contain_text("Redis is away")
     change(job, "rev-away", None)
-    expect(page.locator("tbody")).to_contain_text("rev-away")
+    expect(page.locator("#jobs-table tbody")).to_contain_text("rev-away")
     own_valkey.start()
     expect(page.locator("#live")).to_have_text("Live")
     expect(page.locator("#live-notice")).to_be_hidden()
@@ -146,7 +146,7 @@ def test_nothing_moves_when_a_state_comes(
     )
     for number in range(3):
         change(job, f"rev-{number}", valkey)
-        expect(page.locator("tbody")).to_contain_text(f"rev-{number}")
+        expect(page.locator("#jobs-table tbody")).to_contain_text(f"rev-{number}")
     assert page.evaluate("window.shifts") == 0
 
 
@@ -156,7 +156,7 @@ def test_ages_count_by_themselves(site: Site, staff: Staff, job: Job, browser_pa
     page = browser_page
     page.route_web_socket("**/live/**", lambda socket: socket.close())
     sign_in(page, site, staff.viewer)
-    age = page.locator("tbody time[data-shown=age]")
+    age = page.locator("#jobs-table tbody time[data-shown=age]")
     before = age.inner_text()
     assert re.fullmatch(r"\d+\ss ago", before)
     expect(age).not_to_have_text(before)

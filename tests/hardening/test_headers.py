@@ -86,11 +86,16 @@ def _paths(resolver: URLResolver, before: str = "") -> list[str]:
 
 
 def test_no_address_takes_a_post_without_its_token(database: Database) -> None:
-    """All of them, whoever signed in: 403, or 405 where there is nothing to be posted."""
+    """All of them, whoever signed in: 403, or 405 where there is nothing to be posted.
+
+    The HTTP API knows no cookies, and takes nothing without its secret: tests/api.
+    """
     client = Client(enforce_csrf_checks=True)
     client.force_login(User.objects.create(username="root", is_superuser=True))
     wrong = []
     for path in _paths(get_resolver()):
+        if path.startswith("/api/"):
+            continue
         filled = re.sub(r"<uuid:\w+>", "00000000-0000-0000-0000-000000000009", path)
         filled = re.sub(r"<int:\w+>", "1", re.sub(r"<(str:|slug:)?\w+>", "rag", filled))
         status = client.post(filled, {"text": "1"}).status_code

@@ -15,7 +15,7 @@ import pytest
 from redis.crc import key_slot
 
 import cache_layer.scripts
-from cache_layer import Grant, Holder, Identity, Incoming, Message, Settings
+from cache_layer import Grant, Holder, Identity, Incoming, Message, Pass, Rules, Settings
 from cache_layer.codecs import Subject
 from cache_layer.layer.definitions import Definitions
 from cache_layer.runners.routes import KEYLESS, key_of
@@ -90,6 +90,11 @@ def all_steps(prefix: str) -> Iterator[tuple[Callable[[], Steps[Any]], Any]]:
     yield lambda: locks.withdraw("x", "t"), None
     yield lambda: locks.force_release("x", 7), None
     yield locks.held, None
+
+    gate, rules = made.gate, Rules(2, timedelta(seconds=9), timedelta(seconds=1), timedelta(seconds=30))
+    yield lambda: gate.enter("llm", rules), None
+    yield lambda: gate.leave("llm", Pass("t", 0, 0), rules, answered=True), None
+    yield lambda: gate.shut_until("llm"), None
 
     talk, turn = made.talkbuf, Claimed("id", 1, (incoming,))
     yield lambda: talk.push(42, [Pushed(incoming, 0.9, 0.0)]), None

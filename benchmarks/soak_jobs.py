@@ -126,8 +126,8 @@ def _fault(what: str, made: Stage, worker: Worker, faults: Counter[str], dice: r
             made.valkey.stop()
         made.valkey.start()
         faults["faults: Redis restarted"] += 1
-    elif dice.random() < 0.7:
-        faults["faults: pool process killed"] += worker.kill_pool_process()
+    elif dice.random() < 0.7 and worker.kill_pool_process():
+        faults["faults: pool process killed"] += 1
     else:
         worker.kill()
         worker.start(wait=False)

@@ -216,7 +216,7 @@ def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText) -> W
 
 
 def _embed(watch: Watch, note: Callable[[ProviderError], None], text: str) -> list[float]:
-    return persist(Service.EMBEDDINGS, lambda: provider().embed(text), pause=watch.pause, note=note)
+    return persist(Service.EMBEDDINGS, lambda: provider().embed(text), pause=watch.pause, note=note, patient=False)
 
 
 def _vector(claim: Claim, summary_id: int, watch: Watch) -> None:

@@ -33,7 +33,8 @@ SELECT job.plan_lease_until IS NOT NULL AND job.plan_lease_until > now(),
 FROM summaries_job AS job
 LEFT JOIN LATERAL (
     SELECT sum(errors) AS errors, count(*) FILTER (WHERE state <> 'done') AS unfinished,
-           count(*) FILTER (WHERE state = 'running' AND lease_until > now()) AS live, max(finished_at) AS last_done
+           count(*) FILTER (WHERE state = 'running' AND lease_until > now()) AS live,
+           greatest(max(finished_at), max(vector_at)) AS last_done
     FROM summaries_batch WHERE job_id = job.id
 ) AS batches ON true
 WHERE job.id = %(job)s

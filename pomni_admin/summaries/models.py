@@ -112,6 +112,7 @@ class Batch(models.Model):
         units: people, or the spans of one person's rebuild, as `units` numbers them; ascending and final.
         cursor: the last of `units` that is finished; 0 before the first.
         claim: grows with every claim; a write that carries an older one is refused (G8).
+        vector_at: when one of its vectors was last brought.
         attempts: claims since the cursor last moved: a person whose texts kill the worker is passed over in the end.
         tokens_in, tokens_out: what the model has read and written, by its own account.
     """
@@ -127,6 +128,7 @@ class Batch(models.Model):
     lease_until = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    vector_at = models.DateTimeField(null=True)
     attempts = models.IntegerField(db_default=0)
     processed = models.IntegerField(db_default=0)
     written = models.IntegerField(db_default=0)

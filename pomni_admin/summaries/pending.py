@@ -6,10 +6,12 @@ and counts, in one transaction: the deletion succeeds for one of them only, and 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,13 +22,15 @@ from cache_layer.privacy import STORABLE
 from pomni_admin.summaries import shutdown
 from pomni_admin.summaries.provider_gate import Service
 from pomni_admin.summaries.providers import ProviderError, ProviderRateLimited, ProviderUnavailable, provider
-from pomni_admin.summaries.retries import once
+from pomni_admin.summaries.retries import persist
 from pomni_admin.summaries.vectors import Point, VectorsError, VectorsUnavailable, vectors
 
 log = structlog.get_logger(__name__)
 
 LONGEST_BACKOFF = timedelta(minutes=10)
 MOST_A_TASK = 200
+PATIENCE_S = 10.0
+"""With one vector; shorter than the lease for which nobody else takes it."""
 
 ADD = """
 INSERT INTO summaries_pendingvector (summary_id, user_id, batch_id, written_at, attempts, not_before, reason)
@@ -67,7 +71,7 @@ WITH settled AS (
     DELETE FROM summaries_pendingvector WHERE summary_id = %(summary)s AND written_at <= %(written_at)s
     RETURNING batch_id
 )
-UPDATE summaries_batch SET embedding_ok = embedding_ok + 1 WHERE id = (SELECT batch_id FROM settled)
+UPDATE summaries_batch SET embedding_ok = embedding_ok + 1, vector_at = now() WHERE id = (SELECT batch_id FROM settled)
 """
 
 DROP = """
@@ -96,7 +100,7 @@ SET not_before = now() + %(wait_s)s * interval '1 second', reason = %(reason)s
 WHERE summary_id = %(summary)s
 """
 
-DUE = "SELECT EXISTS (SELECT 1 FROM summaries_pendingvector WHERE not_before <= now())"
+DUE = "SELECT count(*) FROM (SELECT 1 FROM summaries_pendingvector WHERE not_before <= now() LIMIT 1000) AS due"
 
 NOTE_429 = "UPDATE summaries_batch SET embedding_429 = embedding_429 + 1 WHERE id = %(batch)s"
 
@@ -160,15 +164,19 @@ def postpone(summary_id: int, reason: str, attempts: int = 0) -> None:
     _execute(POSTPONE, summary=summary_id, reason=reason, wait_s=wait.total_seconds())
 
 
-def any_due() -> bool:
+def due() -> int:
+    """How many are to be brought now; of more than a thousand, a thousand."""
     with connection.cursor() as cursor:
         cursor.execute(DUE)
-        (due,) = cursor.fetchone()
-    return bool(due)
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 def deliver_due() -> int:
-    """Bring what is due, until there is nothing more, or nothing more can be brought now; how many were brought."""
+    """Bring what is due, until there is nothing more, or nothing more can be brought now; how many were brought.
+
+    A refusal is waited for like a job's, but not for long: a provider that is away leaves the rest for another time.
+    """
     brought = 0
     for _ in range(MOST_A_TASK):
         taken = None if shutdown.stopping() or vectors().resting else _take()
@@ -176,16 +184,29 @@ def deliver_due() -> int:
             break
         summary_id, batch_id, attempts = taken
         try:
-            delivery = deliver(summary_id, lambda text: once(Service.EMBEDDINGS, lambda: provider().embed(text)))
+            delivery = deliver(summary_id, partial(_embed, batch_id))
             brought += delivery is Delivery.WRITTEN
         except (ProviderError, VectorsError) as error:
-            if isinstance(error, ProviderRateLimited):
-                _execute(NOTE_429, batch=batch_id)
             postpone(summary_id, error.code, attempts)
             if isinstance(error, (ProviderRateLimited, ProviderUnavailable, VectorsUnavailable)):
                 log.warning("pending vectors wait", code=error.code, brought=brought)
                 break
     return brought
+
+
+def _embed(batch_id: int | None, text: str) -> list[float]:
+    ends = time.monotonic() + PATIENCE_S
+
+    def pause(seconds: float) -> None:
+        if shutdown.stopping() or time.monotonic() + seconds > ends:
+            raise ProviderUnavailable("away")
+        time.sleep(seconds)
+
+    def note(error: ProviderError) -> None:
+        if isinstance(error, ProviderRateLimited):
+            _execute(NOTE_429, batch=batch_id)
+
+    return persist(Service.EMBEDDINGS, lambda: provider().embed(text), pause=pause, note=note)
 
 
 def _take() -> tuple[int, int | None, int] | None:

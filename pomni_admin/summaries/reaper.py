@@ -50,8 +50,8 @@ def lap() -> None:
     for job_id in list(Job.objects.filter(state__in=ACTIVE).values_list("pk", flat=True)):
         if lifecycle.settle(job_id) is None:
             _push(job_id)
-    if pending.any_due():
-        wake.vectors()
+    if due := pending.due():
+        wake.vectors(due)
 
 
 def _push(job_id: UUID) -> None:

@@ -35,6 +35,7 @@ def persist(
     note: Callable[[ProviderError], None] = lambda _error: None,
     waits: Callable[[], object] = lambda: None,
     probe: Callable[[], object] | None = None,
+    patient: bool = True,
 ) -> T:
     """Call, and call again while the provider says "not now".
 
@@ -42,15 +43,15 @@ def persist(
         pause: waits so many seconds, or raises to end the whole thing.
         note: told of each refusal, before the wait.
         waits: told that everybody waits, and again whenever until when has changed.
-        probe: asks the same service something that concerns nobody. Without one the caller has a way to make up for it
-            later: it is not kept waiting for a provider that is away.
+        probe: asks the same service something that concerns nobody; without one the call's own refusals decide.
+        patient: False for a caller with a way to make up for it later: it does not wait for a provider that is away.
 
     Raises:
         ProviderError: what refused this very call, or one that another try would not change.
     """
     refusals, answers_before = 0, None
     while True:
-        turn = _enter(service, pause, waits, patient=probe is not None)
+        turn = _enter(service, pause, waits, patient=patient)
         if not refusals:
             answers_before = turn.answers
         try:
@@ -66,23 +67,6 @@ def persist(
             if _answers(service, probe, pause, waits):
                 raise
             refusals = 0
-
-
-def once(service: Service, call: Callable[[], T]) -> T:
-    """Call if that may be done now.
-
-    Raises:
-        ProviderUnavailable: not now: the provider refuses others, or too many calls are in flight.
-        ProviderError: as the call raised it.
-    """
-    turn = provider_gate.enter(service)
-    if isinstance(turn, Shut):
-        raise ProviderUnavailable("away" if turn.until or turn.away else "busy")
-    try:
-        return _made(turn, call)
-    except (ProviderRateLimited, ProviderUnavailable) as error:
-        provider_gate.leave(turn, answered=False, retry_after_s=error.retry_after)
-        raise
 
 
 def _made(turn: Turn, call: Callable[[], T]) -> T:

@@ -124,7 +124,7 @@ def verify(user_id: int | None = None, *, repair: bool = False) -> Findings:
             mended=found.mended,
         )
     if repair and (found.missing or found.outdated):
-        wake.vectors()
+        wake.vectors(found.missing + found.outdated)
     return found
 
 

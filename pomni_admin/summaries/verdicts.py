@@ -17,7 +17,7 @@ class Facts:
         unfinished: batches that are not done.
         live: batches whose worker has been heard of within a lease.
         vectors_pending: summaries that were written without their vector yet.
-        quiet_s: since the last batch was done.
+        quiet_s: since the last batch was done, or the last vector brought.
         overdue_s: since the deadline; negative before it.
     """
 

@@ -18,6 +18,8 @@ MOST_LOOKS = 8
 MOST_REPAIRS = 200
 """So many more may wait where each is about other people; those that find no room are found by the nightly repair."""
 
+VECTORS_A_WORKER = 50
+
 IMPATIENT = {"max_retries": 1, "interval_start": 0, "socket_timeout": 2, "socket_connect_timeout": 1}
 """By default kombu tries to connect for many seconds before it says that it cannot."""
 
@@ -30,9 +32,9 @@ def looks(job_id: UUID, wanted: int) -> bool:
     return _send("summaries.work", [str(job_id)], min(wanted, MOST_LOOKS))
 
 
-def vectors() -> bool:
-    """Ask one worker to bring the vectors that are due. False when the broker is away."""
-    return _send("summaries.write_vectors", [], 1)
+def vectors(due: int) -> bool:
+    """Ask workers to bring the vectors that are due, more of them the more there are. False when the broker is away."""
+    return _send("summaries.write_vectors", [], min(1 + due // VECTORS_A_WORKER, MOST_LOOKS))
 
 
 def people(user_ids: list[int]) -> bool:

@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from qdrant_client import QdrantClient
 from qdrant_client.models import Distance, VectorParams
 
 from pomni_admin.demo.servers import Vectors
 from pomni_admin.summaries import lifecycle, pending
-from pomni_admin.summaries.models import Failure, PendingVector
+from pomni_admin.summaries.models import Failure, Job, PendingVector
 from pomni_admin.summaries.vectors import VectorsRefused, vectors
 from tests.harness.cast import Cast
 from tests.summaries.conftest import Jobs, People, points
@@ -161,3 +162,31 @@ def test_a_collection_that_is_dropped_meanwhile_is_made_again(
     assert again.vectors_pending == 1
     assert pending.deliver_due() == 1
     assert len(points(qdrant)) == 1
+
+
+def test_vectors_that_come_late_are_waited_for_as_long_as_they_come(
+    daily: Jobs, people: People, llm: Llm, qdrant: QdrantClient, configure: Callable[..., None]
+) -> None:
+    """Negative control: without `vector_at` in `FACTS` the job is `partial` while its vectors are being brought."""
+    configure(embed_retry_max=0)
+    users = people.crowd(3)
+    llm.on("", path=EMBEDDINGS, status=429)
+    early = daily.run()
+    assert (early.state, early.vectors_pending) == ("running", 3)
+    llm.rules.clear()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE summaries_batch SET finished_at = now() - interval '10 minutes'")
+        cursor.execute(
+            "UPDATE summaries_pendingvector SET not_before = now() + CASE user_id WHEN %s THEN 1 ELSE -1 END"
+            " * interval '1 hour'",
+            [users[0]],
+        )
+    assert pending.deliver_due() == 2
+    job = Job.objects.get()
+    assert lifecycle.settle(job.pk) is None
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE summaries_pendingvector SET not_before = now() - interval '1 minute'")
+    assert pending.deliver_due() == 1
+    lifecycle.settle(job.pk)
+    daily.assert_each_once(job.pk, users, qdrant)
+    assert daily.read(job.pk).state == "ok"

@@ -21,7 +21,7 @@ from pomni_admin.summaries import jobs, provider_gate
 from pomni_admin.summaries.models import Failure
 from pomni_admin.summaries.provider_gate import Service
 from pomni_admin.summaries.providers import ProviderRateLimited, ProviderUnavailable, provider
-from pomni_admin.summaries.retries import once, persist
+from pomni_admin.summaries.retries import persist
 from tests.harness.processes import Spawn, Spawned
 from tests.summaries.conftest import Jobs, People
 from tests.summaries.llm import EMBEDDINGS, Llm
@@ -38,6 +38,19 @@ def caller(llm: Llm, spawn: Spawn) -> Callable[..., Spawned]:
         return spawn([*CALLER, str(calls)], {**llm.env, **QUICK, **env})
 
     return start
+
+
+def once(service: Service, call: Callable[[], object]) -> None:
+    """A single try through the gate."""
+    turn = provider_gate.enter(service)
+    if isinstance(turn, Shut):
+        raise ProviderUnavailable("away")
+    try:
+        call()
+    except (ProviderRateLimited, ProviderUnavailable) as error:
+        provider_gate.leave(turn, answered=False, retry_after_s=error.retry_after)
+        raise
+    provider_gate.leave(turn, answered=True)
 
 
 def refused_until(service: Service = Service.LLM) -> float:

@@ -57,6 +57,7 @@ def main(arguments: list[str]) -> None:
         if user != "-":
             become(user)
         die_with(int(parent))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job, and what it starts, would ignore it
     os.execvp(command[0], command)  # noqa: S606  (becoming the command is the point)
 
 

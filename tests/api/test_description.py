@@ -24,7 +24,7 @@ from tests.harness.processes import Site
 from tests.harness.servers import Database
 
 ADDRESS = "/api/admin/openapi.json"
-FUZZ = ("--phases", "examples,coverage,fuzzing", "--max-time", "30", "--seed", "20260203")
+FUZZ = ("--phases", "examples,coverage,fuzzing", "--max-time", "15", "--seed", "20260203")
 KEEP_NOTHING = ("--generation-database", "none", "--no-color", "--warnings", "off", "--continue-on-failure")
 
 CONFIGURATION = """

@@ -171,8 +171,11 @@ def test_the_slot_of_a_killed_process_comes_back_by_itself(llm: Llm, caller: Cal
     assert 3 < time.monotonic() - died_at < 12, "twice LLM_TIMEOUT and five seconds after it began"
 
 
-def test_an_outage_longer_than_all_tries_fails_nobody(daily: Jobs, people: People, llm: Llm) -> None:
+def test_an_outage_longer_than_all_tries_fails_nobody(
+    daily: Jobs, people: People, llm: Llm, configure: Callable[..., None]
+) -> None:
     """Negative control: with `_answers` returning True, everybody fails with llm_http_503."""
+    configure(embed_retry_max_backoff_s=1)
     people.crowd(4)
     llm.on("", status=503)
     job = daily.start()

@@ -24,9 +24,9 @@ from pomni_admin.demo.servers import PROJECT, leashed
 
 OVERHEAD_USERS = 1_000
 MEMORY_USERS = (1_000, 200_000)
-SPEED_USERS = 600
+SPEED_USERS = 200
 CHAT_MS = 50
-RUNS = 3
+RUNS = 1
 
 DONE = "SELECT count(*) AS n FROM dialog_summaries"
 STATE = "SELECT state, extract(epoch FROM finished_at - started_at)::float AS seconds FROM summaries_job"

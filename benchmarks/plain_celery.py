@@ -18,9 +18,9 @@ django.setup()
 
 from django.db import connection  # noqa: E402  (after Django is set up)
 
-from pomni_admin.summaries import engine, periods, sources  # noqa: E402
-from pomni_admin.summaries.providers import provider  # noqa: E402
-from pomni_admin.summaries.vectors import Point, vectors  # noqa: E402
+from pomni_admin.summaries import engine, periods, sources  # noqa: E402  (as above)
+from pomni_admin.summaries.providers import provider  # noqa: E402  (as above)
+from pomni_admin.summaries.vectors import Point, vectors  # noqa: E402  (as above)
 
 app = Celery("plain", broker=os.environ["REDIS_URL"])
 app.conf.task_default_queue = "plain"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
@@ -120,7 +121,12 @@ def test_a_clock_that_jumps_starts_nothing_twice(jump: timedelta) -> None:
     assert all(one.period_start != job.period_start for one in again)
 
 
-def test_the_task_of_beat_starts_what_is_due_by_the_clock_of_postgresql() -> None:
+def test_the_task_of_beat_starts_what_is_due_by_the_clock_of_postgresql(configure: Callable[..., None]) -> None:
+    """Negative control: without the call in `tasks.start_due` there is no job."""
+    due_at = schedules._now() - 5 * MINUTE
+    hours_away = (due_at + 12 * HOUR).time()
+    configure(daily_at=due_at.time(), weekly_at=hours_away, monthly_at=hours_away)
     tasks.start_due()
-    now = datetime.now(UTC)
-    assert Job.objects.filter(kind="daily").count() == (now - schedules._now() < HOUR and now.hour == 3)
+    tasks.start_due()
+    job = Job.objects.get()
+    assert (job.kind, job.period_start, job.started_by) == ("daily", due_at.date() - DAY, "schedule")

@@ -134,9 +134,8 @@ def refresh_access(request: HttpRequest) -> HttpResponse:
         tg_id = people.tg_id_of(user_id)
         access = layer.access_state.invalidate(user_id)
         identity = None if tg_id is None else layer.identity.invalidate(tg_id)
-        layer.access_state.get(
-            user_id, load=read_access
-        )  # so that the next reader, and this page, find the truth there
+        # So that the next reader, and this page, find the truth there.
+        layer.access_state.get(user_id, load=read_access)
         is_on = layer.switches.is_on("access_state")
         reached = access.reached and (identity is None or identity.reached)
         act.result = "ok" if reached or not is_on else "unreachable"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest_asyncio
 import redis
 
 from cache_layer import CacheLayer, Settings
-from tests.cache_layer.conftest import SECRETS
+from tests.cache_layer.conftest import PATIENCE, SECRETS
 from tests.cache_layer.hasty import hasty
 from tests.harness.cluster import Cluster
 
@@ -30,7 +29,7 @@ class Behind(redis.RedisCluster):
 
 @pytest.fixture
 def settings(cluster: Cluster) -> Settings:
-    return Settings(redis_url=cluster.url, cluster=True, timeout=timedelta(seconds=1), **SECRETS)
+    return Settings(redis_url=cluster.url, cluster=True, timeout=PATIENCE, **SECRETS)
 
 
 @pytest.fixture

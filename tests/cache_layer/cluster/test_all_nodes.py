@@ -188,13 +188,13 @@ def load(user_id):
     return AccessState.decide(now=datetime.now(UTC))
 states = [layer().access_state.get(user_id, load=load) for user_id in range(30)]
 print("nodes", len(layer()._runner._nodes()), layer().circuit, redis_url().startswith("redis://127.0.0.1:"))
-from django.core.cache import cache
-cache.set("ordinary", 1, 5)
-print("ordinary", cache.get("ordinary"))
+from django.core.cache import caches
+caches["redis"].set("ordinary", 1, 5)
+print("ordinary", caches["redis"].get("ordinary"))
 """
 
 
-def test_the_site_speaks_to_the_cluster_and_django_s_cache_to_an_ordinary_redis(
+def test_the_site_speaks_to_the_cluster_and_django_redis_to_an_ordinary_one(
     cluster: Cluster, valkey: Valkey, spawn: Spawn
 ) -> None:
     process = spawn(

@@ -24,7 +24,7 @@ def overhead() -> dict[str, float]:
     from pomni_admin.summaries.vectors import vectors
 
     clock = {"provider": 0.0, "qdrant": 0.0}
-    for name in ("summarise", "embed"):
+    for name in ("_chat", "embed"):  # not `summarise`, in which the prompt is made and the gate is asked
         _timed(provider(), name, clock, "provider")
     for name in ("upsert", "make_ready"):
         _timed(vectors(), name, clock, "qdrant")

@@ -35,7 +35,7 @@ def summarise(user_id: int) -> None:
     text = provider().summarise("daily", material.messages)
     span: dict[str, Any] = {"user": user_id, "kind": "daily", "start": period.starts_at, "end": period.ends_at}
     with connection.cursor() as cursor:
-        cursor.execute(engine.WRITE, span | {"text": text.text, "tokens": text.tokens_in, "source_count": 1})
+        cursor.execute(engine.WRITE_ROW, span | {"text": text.text, "tokens": text.tokens_in, "source_count": 1})
         summary_id, updated_at = cursor.fetchone()
     point = Point(summary_id, user_id, "daily", period.starts_at, period.ends_at, len(text.text), updated_at)
     vectors().upsert(point, provider().embed(text.text))

@@ -8,13 +8,12 @@ summary (SPEC 3).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from functools import partial
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from psycopg import errors as postgres
 
@@ -22,12 +21,13 @@ from cache_layer.privacy import may_store
 from pomni_admin.summaries import claims, mirror, pending
 from pomni_admin.summaries.claims import Claim
 from pomni_admin.summaries.models import Failure, Kind
+from pomni_admin.summaries.pending import Summary
 from pomni_admin.summaries.provider_gate import Service
 from pomni_admin.summaries.providers import ProviderError, ProviderRateLimited, SummaryText, provider
 from pomni_admin.summaries.retries import persist
 from pomni_admin.summaries.sources import OLD_MONTHLY, SOURCES, Material
 from pomni_admin.summaries.units import Unit
-from pomni_admin.summaries.vectors import VectorsError, vectors
+from pomni_admin.summaries.vectors import Point, VectorsError, vectors
 from pomni_admin.summaries.watch import Watch
 from pomni_admin.summaries.writing import Reply
 
@@ -47,7 +47,7 @@ before PostgreSQL looks for deadlocks (1 s), so that the bot's transaction is ne
 MOST_WRITINGS = 5
 WRITE_AGAIN_AFTER_S = 0.5
 
-WRITE = """
+WRITE_ROW = """
 INSERT INTO dialog_summaries
     (user_id, kind, period_start, period_end, text, tokens, source_count, created_at, updated_at)
 VALUES (%(user)s, %(kind)s, %(start)s, %(end)s, %(text)s, %(tokens)s, %(source_count)s, now(), now())
@@ -57,6 +57,10 @@ SET text = EXCLUDED.text, tokens = EXCLUDED.tokens, source_count = EXCLUDED.sour
 RETURNING id, updated_at
 """
 
+WRITE = f"""
+WITH written AS ({WRITE_ROW}), waits AS ({pending.ADD_WRITTEN}) SELECT id, updated_at FROM written
+"""  # noqa: S608 (both parts are ours)
+"""The row, and with it that its vector is due."""
 
 RENAME = """
 UPDATE dialog_summaries AS old SET kind = %(kind)s, period_start = %(start)s, period_end = %(end)s
@@ -79,14 +83,6 @@ class Unwritten(Enum):
     LOCKED = "locked"
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The summary's row as it was written."""
-
-    summary_id: int
-    updated_at: datetime
-
-
 def summarise(claim: Claim, unit: Unit, watch: Watch) -> None:
     """Take one unit through, and count it exactly once.
 
@@ -100,7 +96,7 @@ def summarise(claim: Claim, unit: Unit, watch: Watch) -> None:
         fail(claim, unit, f"llm_{error.code}")
         return
     if written is not None:
-        _vector(claim, written.summary_id, watch)
+        _vector(claim, written, watch)
 
 
 def skip(claim: Claim, unit: Unit) -> None:
@@ -132,7 +128,7 @@ def clear(claim: Claim) -> None:
         log.warning("a rebuild begins with the old vectors", job=str(claim.job_id), code=error.code)
 
 
-def _summary(claim: Claim, unit: Unit, watch: Watch) -> Written | None:
+def _summary(claim: Claim, unit: Unit, watch: Watch) -> Summary | None:
     """The row, or None when the unit has been counted without one."""
 
     def note(_error: ProviderError) -> None:
@@ -158,7 +154,7 @@ def _summary(claim: Claim, unit: Unit, watch: Watch) -> Written | None:
             return None
         text = provider().summarise(unit.kind.value, material.messages, each)
         written = _write_patiently(claim, unit, material, text, watch)
-        if isinstance(written, Written):
+        if isinstance(written, Summary):
             return written
         if written is Unwritten.LOCKED:
             fail(claim, unit, "rows_locked")
@@ -171,15 +167,17 @@ def _summary(claim: Claim, unit: Unit, watch: Watch) -> Written | None:
 
 
 def _held_and_may_be_stored(user_id: int) -> bool:
+    """Three statements, one after another, in one round trip."""
     with connection.cursor() as cursor:
-        cursor.execute(HOLD_PERSON, {"user": user_id})
+        cursor.execute(f"{WAIT_FOR_PERSON}; {HOLD_PERSON}; {WAIT_FOR_THE_REST}", {"user": user_id})
+        cursor.nextset()
         row = cursor.fetchone()
     return row is not None and may_store(row[0])
 
 
 def _write_patiently(
     claim: Claim, unit: Unit, material: Material, text: SummaryText, watch: Watch
-) -> Written | Unwritten:
+) -> Summary | Unwritten:
     """Write, and again a little later while somebody else has one of the rows locked."""
     for _ in range(MOST_WRITINGS):
         try:
@@ -191,7 +189,7 @@ def _write_patiently(
     return Unwritten.LOCKED
 
 
-def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText) -> Written | Unwritten:
+def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText) -> Summary | Unwritten:
     span: dict[str, Any] = {
         "user": unit.user_id,
         "kind": unit.kind,
@@ -199,37 +197,50 @@ def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText) -> W
         "end": unit.period.ends_at,
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(WAIT_FOR_PERSON)
         if not _held_and_may_be_stored(unit.user_id):
             return Unwritten.FORBIDDEN
-        cursor.execute(WAIT_FOR_THE_REST)
         if not SOURCES[unit.kind].still_there(unit.user_id, unit.period, material):
             return Unwritten.CHANGED
         claims.advance(claim, unit, processed=1, tokens_in=text.tokens_in, tokens_out=text.tokens_out)
         if unit.kind == Kind.MONTHLY:
             cursor.execute(RENAME, span | {"old": OLD_MONTHLY})
-        tokens = text.tokens_in + text.tokens_out
-        cursor.execute(WRITE, span | {"text": text.text, "tokens": tokens, "source_count": len(material.row_ids)})
+        row = {
+            "text": text.text,
+            "tokens": text.tokens_in + text.tokens_out,
+            "source_count": len(material.row_ids),
+            "batch": claim.batch_id,
+            "hold_s": settings.ENV.lease_s,
+        }
+        cursor.execute(WRITE, span | row)
         summary_id, updated_at = cursor.fetchone()
-        pending.add(summary_id, unit.user_id, claim.batch_id, updated_at)
-    return Written(summary_id, updated_at)
+    point = Point(
+        summary_id,
+        unit.user_id,
+        unit.kind.value,
+        unit.period.starts_at,
+        unit.period.ends_at,
+        len(text.text),
+        updated_at,
+    )
+    return Summary(point, text.text)
 
 
 def _embed(watch: Watch, note: Callable[[ProviderError], None], text: str) -> list[float]:
     return persist(Service.EMBEDDINGS, lambda: provider().embed(text), pause=watch.pause, note=note, patient=False)
 
 
-def _vector(claim: Claim, summary_id: int, watch: Watch) -> None:
+def _vector(claim: Claim, written: Summary, watch: Watch) -> None:
     """Bring the vector now if it can be brought; if not, it stays pending and the person stays counted."""
 
     def note(error: ProviderError) -> None:
         claims.note_retry(claim, embedding_429=int(isinstance(error, ProviderRateLimited)))
 
+    summary_id = written.point.summary_id
     if vectors().resting:
         pending.postpone(summary_id, "qdrant_unavailable")
         return
     try:
-        pending.deliver(summary_id, partial(_embed, watch, note))
+        pending.deliver(written, partial(_embed, watch, note))
     except ProviderError as error:
         pending.postpone(summary_id, f"embed_{error.code}")
     except VectorsError as error:

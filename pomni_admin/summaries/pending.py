@@ -1,7 +1,7 @@
 """From a summary's row to its vector: never forgotten, counted once (G9).
 
 The row and its `PendingVector` are written together. Whoever brings the vector to Qdrant then deletes the pending row
-and counts, in one transaction: the deletion succeeds for one of them only, and never for a vector of an older text.
+and counts, in one statement: the deletion succeeds for one of them only, and never for a vector of an older text.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 from functools import partial
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from cache_layer.privacy import STORABLE
 from pomni_admin.summaries import shutdown
@@ -32,13 +32,15 @@ MOST_A_TASK = 200
 PATIENCE_S = 10.0
 """With one vector; shorter than the lease for which nobody else takes it."""
 
-ADD = """
+ADD_WRITTEN = """
 INSERT INTO summaries_pendingvector (summary_id, user_id, batch_id, written_at, attempts, not_before, reason)
-VALUES (%(summary)s, %(user)s, %(batch)s, %(written_at)s, 0, now() + %(hold_s)s * interval '1 second', '')
+SELECT id, %(user)s, %(batch)s, updated_at, 0, now() + %(hold_s)s * interval '1 second', '' FROM written
 ON CONFLICT (summary_id) DO UPDATE
 SET batch_id = EXCLUDED.batch_id, written_at = EXCLUDED.written_at, attempts = 0,
     not_before = EXCLUDED.not_before, reason = ''
 """
+"""A part of the statement that writes a row, `written (id, updated_at)`: its vector is due. The writer has `hold_s`
+seconds to bring it before others try as well."""
 
 ADD_AGAIN = """
 INSERT INTO summaries_pendingvector (summary_id, user_id, batch_id, written_at, attempts, not_before, reason)
@@ -60,19 +62,23 @@ WHERE row.id = %(summary)s AND person.privacy_level = ANY(%(storable)s)
 
 OWNER = "SELECT user_id FROM summaries_pendingvector WHERE summary_id = %(summary)s"
 
-HOLD = """
-SELECT row.updated_at FROM dialog_summaries AS row JOIN users AS person ON person.id = row.user_id
-WHERE row.id = %(summary)s AND person.privacy_level = ANY(%(storable)s)
-FOR KEY SHARE OF row
-"""
-
 SETTLE = """
-WITH settled AS (
+WITH row AS (
+    SELECT row.updated_at FROM dialog_summaries AS row JOIN users AS person ON person.id = row.user_id
+    WHERE row.id = %(summary)s AND person.privacy_level = ANY(%(storable)s)
+    FOR KEY SHARE OF row
+), settled AS (
     DELETE FROM summaries_pendingvector WHERE summary_id = %(summary)s AND written_at <= %(written_at)s
+        AND EXISTS (SELECT 1 FROM row WHERE updated_at = %(written_at)s)
     RETURNING batch_id
+), counted AS (
+    UPDATE summaries_batch SET embedding_ok = embedding_ok + 1, vector_at = now()
+    WHERE id = (SELECT batch_id FROM settled)
 )
-UPDATE summaries_batch SET embedding_ok = embedding_ok + 1, vector_at = now() WHERE id = (SELECT batch_id FROM settled)
+SELECT updated_at FROM row
 """
+"""When the row was written, and settled if that is when ours was. A row that is rewritten during the statement takes
+its `PendingVector` along, whose newer `written_at` the deletion then sees; one that is deleted is not found."""
 
 DROP = """
 DELETE FROM summaries_pendingvector AS pending WHERE summary_id = %(summary)s
@@ -114,17 +120,11 @@ class Delivery(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Summary:
+    """A row as it was written or read."""
+
     point: Point
     text: str
-
-
-def add(summary_id: int, user_id: int, batch_id: int, written_at: datetime) -> None:
-    """Remember, in the caller's transaction, that this row needs its vector.
-
-    Its writer has a lease's time to bring it before others try as well.
-    """
-    _execute(ADD, summary=summary_id, user=user_id, batch=batch_id, written_at=written_at, hold_s=settings.ENV.lease_s)
 
 
 def add_all(user_id: int) -> None:
@@ -132,30 +132,39 @@ def add_all(user_id: int) -> None:
     _execute(ADD_ALL, user=user_id)
 
 
-def deliver(summary_id: int, embed: Callable[[str], list[float]]) -> Delivery:
-    """Embed the row as it is now, write the point, and settle; or remove the point if the row is gone.
+def deliver(summary: Summary, embed: Callable[[str], list[float]]) -> Delivery:
+    """Embed what was just written or read, write the point, and settle; or remove the point if the row has gone.
+
+    Raises:
+        ProviderError, VectorsError: the pending row is still there, for another time.
+    """
+    point = summary.point
+    vectors().make_ready()  # before paying for an embedding that could not be put anywhere
+    vectors().upsert(point, embed(summary.text))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SETTLE, {"summary": point.summary_id, "written_at": point.updated_at, "storable": list(STORABLE)}
+        )
+        now = cursor.fetchone()
+    if now is None:
+        return _forget(point.summary_id)
+    if now[0] == point.updated_at:
+        return Delivery.WRITTEN
+    # Ours is of an older text and may have landed on a newer one, whose own pending row may be settled already.
+    _execute(ADD_AGAIN, summary=point.summary_id, user=point.user_id, written_at=now[0])
+    return Delivery.OVERTAKEN
+
+
+def deliver_again(summary_id: int, embed: Callable[[str], list[float]]) -> Delivery:
+    """`deliver` the row as it is now.
 
     A row whose owner may no longer be stored counts as gone: its text is not sent anywhere.
 
     Raises:
         ProviderError, VectorsError: the pending row is still there, for another time.
     """
-    row = _read(summary_id)
-    if row is None:
-        return _forget(summary_id)
-    vectors().make_ready()  # before paying for an embedding that could not be put anywhere
-    vectors().upsert(row.point, embed(row.text))
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(HOLD, {"summary": summary_id, "storable": list(STORABLE)})
-        now = cursor.fetchone()
-        if now is not None and now[0] == row.point.updated_at:
-            cursor.execute(SETTLE, {"summary": summary_id, "written_at": now[0]})
-            return Delivery.WRITTEN
-        if now is not None:
-            # Ours is of an older text and may have landed on a newer one, whose own pending row may be settled already.
-            cursor.execute(ADD_AGAIN, {"summary": summary_id, "user": row.point.user_id, "written_at": now[0]})
-            return Delivery.OVERTAKEN
-    return _forget(summary_id)
+    summary = _read(summary_id)
+    return _forget(summary_id) if summary is None else deliver(summary, embed)
 
 
 def postpone(summary_id: int, reason: str, attempts: int = 0) -> None:
@@ -184,7 +193,7 @@ def deliver_due() -> int:
             break
         summary_id, batch_id, attempts = taken
         try:
-            delivery = deliver(summary_id, partial(_embed, batch_id))
+            delivery = deliver_again(summary_id, partial(_embed, batch_id))
             brought += delivery is Delivery.WRITTEN
         except (ProviderError, VectorsError) as error:
             postpone(summary_id, error.code, attempts)
@@ -216,14 +225,14 @@ def _take() -> tuple[int, int | None, int] | None:
     return row
 
 
-def _read(summary_id: int) -> _Row | None:
+def _read(summary_id: int) -> Summary | None:
     with connection.cursor() as cursor:
         cursor.execute(READ, {"summary": summary_id, "storable": list(STORABLE)})
         row = cursor.fetchone()
     if row is None:
         return None
     user_id, kind, start, end, text, updated_at = row
-    return _Row(Point(summary_id, user_id, kind, start, end, len(text), updated_at), text)
+    return Summary(Point(summary_id, user_id, kind, start, end, len(text), updated_at), text)
 
 
 def _owner(summary_id: int) -> int | None:

@@ -107,12 +107,13 @@ class Messages:
     def still_there(self, user_id: int, period: Period, material: Material) -> bool:
         """Messages are only ever added and deleted. What is added to a day that is over is no reason to start again."""
         with connection.cursor() as cursor:
-            cursor.execute(HOLD_NEWEST, {"newest": material.row_ids[-1]})
-            if cursor.fetchone() is None:
-                return False
-            cursor.execute(COUNT_LEFT, {"ids": list(material.row_ids)})
+            # One round trip, and still one after another: what is counted is seen after the wait for the newest.
+            values: dict[str, Any] = {"newest": material.row_ids[-1], "ids": list(material.row_ids)}
+            cursor.execute(f"{HOLD_NEWEST}; {COUNT_LEFT}", values)
+            held = cursor.fetchone()
+            cursor.nextset()
             (left,) = cursor.fetchone()
-        return bool(left == len(material.row_ids))
+        return held is not None and left == len(material.row_ids)
 
 
 @dataclass(frozen=True, slots=True)

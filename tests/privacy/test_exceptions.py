@@ -70,6 +70,7 @@ def test_the_models_client(llm: Llm, answer: str, call: str, caplog: pytest.LogC
     )
     with caplog.at_level(logging.ERROR), pytest.raises(providers.ProviderError) as caught:
         ask()
+    provider._client.close()
     assert not found_in(all_of(caught.value), PERSONAL)
 
 
@@ -90,3 +91,4 @@ def test_qdrants_client(settings: Settings) -> None:
             with pytest.raises(vectors.VectorsError) as caught:
                 client.upsert(Point(1, 7_351_921, "daily", NOW, NOW, 3, NOW), [1.0] * 64)
             assert not found_in(all_of(caught.value), PERSONAL)
+        client._client.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -27,9 +27,11 @@ TALK = [Message("user", SECRET, datetime(2026, 1, 1, tzinfo=UTC)), Message("bot"
 
 
 @pytest.fixture
-def openai(configure: Callable[..., None]) -> OpenAIProvider:
+def openai(configure: Callable[..., None]) -> Iterator[OpenAIProvider]:
     configure(llm_timeout_s=1)
-    return OpenAIProvider()
+    made = OpenAIProvider()
+    yield made
+    made._client.close()
 
 
 def test_a_conversation_goes_out_as_lines_and_comes_back_as_text_with_its_cost(

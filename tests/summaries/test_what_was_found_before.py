@@ -10,6 +10,7 @@ from qdrant_client import QdrantClient
 from cache_layer import Context, Hit, Identity, PersonalQuestion
 from pomni_admin.cache import async_layer
 from pomni_admin.summaries import pending
+from pomni_admin.summaries.models import PendingVector
 from pomni_admin.summaries.vectors import VectorsError, vectors
 from tests.harness.cast import Cast
 from tests.harness.servers import Database
@@ -56,10 +57,12 @@ def test_a_summary_whose_row_is_gone_is_not_found_any_more(
     people.say(cast.alisa, "Я снова не сплю.")
     daily.run()
     (row,) = daily.summaries()
-    pending.add(row["id"], cast.alisa, database.rows("SELECT id FROM summaries_batch")[0]["id"], row["updated_at"])
+    PendingVector.objects.create(
+        summary_id=row["id"], user_id=cast.alisa, written_at=row["updated_at"], not_before=row["updated_at"]
+    )
     assert found_anew(cast.alisa) == [cast.alisa]
     database.rows("DELETE FROM dialog_summaries")
-    assert pending.deliver(row["id"], lambda text: [1.0]) is pending.Delivery.GONE
+    assert pending.deliver_again(row["id"], lambda text: [1.0]) is pending.Delivery.GONE
     assert points(qdrant) == set()
     assert found_anew(cast.alisa) == [cast.alisa]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,9 +24,11 @@ RETOLD_EN = "The person said that sleep would not come. They were thinking of wo
 
 
 @pytest.fixture
-def openai(configure: Callable[..., None]) -> OpenAIProvider:
+def openai(configure: Callable[..., None]) -> Iterator[OpenAIProvider]:
     configure(prompt_tokens=2000)
-    return OpenAIProvider()
+    made = OpenAIProvider()
+    yield made
+    made._client.close()
 
 
 def said(*texts: str, role: str = "user") -> list[Message]:

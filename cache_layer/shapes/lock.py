@@ -247,7 +247,7 @@ class Lock:
             )
         except Unavailable:
             raise LockUnavailable("*") from None
-        return sorted(found, key=lambda one: one.since, reverse=True)[:limit]
+        return sorted(found, key=lambda one: (one.since, one.fence), reverse=True)[:limit]
 
     def _known(self) -> Steps[Sequence[str]]:
         """The names of all locks that somebody has asked for in the last week."""

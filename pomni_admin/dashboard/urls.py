@@ -4,7 +4,20 @@ from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from pomni_admin.dashboard import theme
-from pomni_admin.dashboard.pages import audit, caches, health, healthz, job, jobs, locks, people, run, totals, users
+from pomni_admin.dashboard.pages import (
+    audit,
+    caches,
+    health,
+    healthz,
+    job,
+    jobs,
+    locks,
+    people,
+    release_lock,
+    run,
+    totals,
+    users,
+)
 
 app_name = "dashboard"
 urlpatterns = [
@@ -16,6 +29,7 @@ urlpatterns = [
     *job.urlpatterns,
     *caches.urlpatterns,
     *locks.urlpatterns,
+    *release_lock.urlpatterns,
     *users.urlpatterns,
     *health.urlpatterns,
     *audit.urlpatterns,

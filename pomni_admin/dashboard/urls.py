@@ -1,4 +1,4 @@
-"""Addresses of the pages, of what they POST to, and of the probe."""
+"""Addresses of the pages, of what they POST to, of the probes, and of what is scraped."""
 
 from django.urls import path, re_path
 from django.views.generic import RedirectView
@@ -12,7 +12,9 @@ from pomni_admin.dashboard.pages import (
     job,
     jobs,
     locks,
+    metrics,
     people,
+    readyz,
     release_lock,
     run,
     totals,
@@ -35,6 +37,8 @@ urlpatterns = [
     *audit.urlpatterns,
     *people.urlpatterns,
     *healthz.urlpatterns,
+    *readyz.urlpatterns,
+    *metrics.urlpatterns,
     # An address typed with a slash at its end; relative, and of one plain word, so that it cannot lead elsewhere.
     re_path(
         r"^(?:[\w-]+/)*(?P<last>[\w-]+)/$",

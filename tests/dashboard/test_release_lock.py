@@ -18,6 +18,7 @@ from pomni_admin.accounts.models import User
 from pomni_admin.audit import acts
 from pomni_admin.cache import layer
 from pomni_admin.dashboard.pages.release_lock import Asked
+from pomni_admin.demo.servers import Valkey
 from tests.harness.staff import Staff, sign_in
 
 BOT = Holder("bot", "host-1", 41)
@@ -31,9 +32,10 @@ def admin(staff: Staff) -> Client:
 
 
 @pytest.fixture
-def away() -> Iterator[None]:
-    layer()._runner.give_up("refused")
+def hung_redis(admin: Client, valkey: Valkey) -> Iterator[None]:
+    valkey.pause()
     yield
+    valkey.resume()
     cache.close()
 
 
@@ -113,7 +115,8 @@ def test_of_a_summary_job_it_says_that_its_workers_take_it_again(admin: Client) 
     assert f'href="/jobs/{job}"' in page
 
 
-def test_while_redis_is_away_it_says_so_and_the_record_too(admin: Client, away: None) -> None:
+@pytest.mark.usefixtures("hung_redis")
+def test_while_redis_hangs_it_says_so_and_the_record_too(admin: Client) -> None:
     grant = Grant("nightly", "a", 7)
     assert "Redis is unreachable" in text(admin, grant)
     assert "nobody knows whether nightly was released" in press(admin, grant)

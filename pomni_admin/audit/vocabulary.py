@@ -111,7 +111,7 @@ REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
     Act.REPAIR_VECTORS: (Reason.WRONG_DATA, Reason.MAINTENANCE, Reason.OTHER),
     Act.SWITCH_CACHE_OFF: (Reason.WRONG_DATA, Reason.INCIDENT, Reason.MAINTENANCE, Reason.OTHER),
     Act.SWITCH_CACHE_ON: (Reason.REPAIRED, Reason.OTHER),
-    Act.RELEASE_LOCK: (Reason.HOLDER_GONE, Reason.STUCK, Reason.MAINTENANCE, Reason.OTHER),
+    Act.RELEASE_LOCK: (Reason.STUCK, Reason.HOLDER_GONE, Reason.MAINTENANCE, Reason.OTHER),
     Act.CREATE_SUPERUSER: (),
     Act.INVITE: (Reason.NEW_COLLEAGUE, Reason.CAME_BACK, Reason.OTHER),
     Act.REVOKE_INVITATION: (),

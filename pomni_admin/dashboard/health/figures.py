@@ -24,6 +24,7 @@ Tone: TypeAlias = Literal["", "doubtful", "bad"]
 Value: TypeAlias = str | Promise | float | datetime | None
 
 PROVIDER_SERVICES = {"llm": _("Model"), "embeddings": _("Embeddings")}
+MISSING = _("not there yet")
 KEEPS = {"aof": _("each write (AOF)"), "rdb": _("a copy now and then (RDB)")}
 
 
@@ -123,7 +124,7 @@ def qdrant(told: Told[QdrantFacts]) -> PartView:
     tone: Tone = "bad" if facts.wrongs else ""
     figures = (
         Figure(_("Collection"), facts.collection, "text"),
-        Figure(_("Its state"), facts.status, "text", tone=tone),
+        Figure(_("Its state"), MISSING if facts.status == "missing" else facts.status, "text", tone=tone),
         Figure(_("Points"), facts.points),
     )
     return PartView("qdrant", "Qdrant", about, "answers", "", facts.version, facts.latency_ms, figures, facts.wrongs)

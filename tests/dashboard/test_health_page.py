@@ -13,7 +13,10 @@ from unittest.mock import ANY
 import msgspec
 import pytest
 import redis
+from django.conf import settings
 from django.test import Client
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, PointStruct, VectorParams
 
 from cache_layer import CacheLayer, Instance, Pass, Presence, Rules
 from pomni_admin import cache
@@ -23,6 +26,7 @@ from pomni_admin.celery import app
 from pomni_admin.dashboard.health.asking import PATIENCE_S
 from pomni_admin.dashboard.health.broker import BROKER, BrokerFacts
 from pomni_admin.dashboard.health.processes import WANTED
+from pomni_admin.dashboard.health.qdrant import QDRANT
 from pomni_admin.dashboard.pages.health import HEALTH
 from pomni_admin.demo.servers import Valkey
 from pomni_admin.relay import triggers
@@ -193,3 +197,13 @@ def test_the_queue_is_shown_with_the_age_of_what_waits_longest(viewer: Client, v
     assert found.waiting == 2
     assert 0 <= (found.oldest_s or -1) < 60
     assert "Messages that wait 2" in text(viewer)
+
+
+def test_the_collection_of_summaries_is_shown_and_said_to_be_missing(viewer: Client, qdrant: QdrantClient) -> None:
+    assert "Qdrant: the collection is not there yet" in text(viewer)
+    name = settings.ENV.qdrant_collection
+    qdrant.create_collection(name, VectorParams(size=2, distance=Distance.COSINE))
+    qdrant.upsert(name, [PointStruct(id=1, vector=[0.1, 0.2])])
+    found = QDRANT.now().value
+    assert found is not None
+    assert (found.status, found.points, found.wrongs) == ("green", 1, ())

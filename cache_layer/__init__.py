@@ -23,8 +23,8 @@ from cache_layer.layer import CacheLayer, Forgotten, Ping, Sources, SyncCacheLay
 from cache_layer.layer.talk_turn import Turn
 from cache_layer.person import Identity, Person
 from cache_layer.settings import Debounce, Settings
-from cache_layer.shapes import Grant, HeldLock, Holder, Invalidated, LockView, Peek, Waiter
-from cache_layer.shapes.gate import Pass, Rules, Shut
+from cache_layer.shapes import Grant, HeldLock, Holder, Invalidated, LockGrant, LockView, Peek, Waiter
+from cache_layer.shapes.gate import GateView, Pass, Rules, Shut
 from cache_layer.statistics import CacheStats, MinuteStats
 from cache_layer.switches import CacheSwitch, SwitchedOff, Turned
 
@@ -38,6 +38,7 @@ __all__ = [
     "Context",
     "Debounce",
     "Forgotten",
+    "GateView",
     "Grant",
     "HeldLock",
     "Histogram",
@@ -53,6 +54,7 @@ __all__ = [
     "JobSnapshot",
     "JobState",
     "LockError",
+    "LockGrant",
     "LockHeld",
     "LockLost",
     "LockUnavailable",

@@ -80,11 +80,11 @@ class CacheCollector(Collector):
         self._cache = cache
 
     def describe(self) -> Iterable[Metric]:
-        return _families({})
+        return families({})
 
     def collect(self) -> Iterator[Metric]:
         own = self._cache.stats.own()
-        yield from _families({name: own.get(name, CacheStats()) for name in (*CACHES, *(own.keys() - set(CACHES)))})
+        yield from families({name: own.get(name, CacheStats()) for name in (*CACHES, *(own.keys() - set(CACHES)))})
         on = GaugeMetricFamily("pomni_cache_on", "Whether this process uses the cache.", labels=["cache"])
         for name in CACHES:
             on.add_metric([name], self._cache.switches.is_on(name))
@@ -97,18 +97,27 @@ class CacheCollector(Collector):
         yield circuit
 
 
-def _families(caches: Mapping[str, CacheStats]) -> list[Metric]:
-    """All that is told by cache."""
+def families(caches: Mapping[str, CacheStats], *, prefix: str = "pomni", whose: str = "") -> list[Metric]:
+    """All that is told by cache.
+
+    Args:
+        prefix: what the names begin with.
+        whose: said after what each is, where it is not this process alone.
+    """
     counters = {
-        metric: CounterMetricFamily(f"pomni_cache_{metric}", about, labels=["cache", "result"])
+        metric: CounterMetricFamily(f"{prefix}_cache_{metric}", f"{about}{whose}", labels=["cache", "result"])
         for metric, about in METRICS.items()
     }
     size = CounterMetricFamily(
-        "pomni_cache_bytes", "Of values, as they went between the process and Redis.", labels=["cache", "direction"]
+        f"{prefix}_cache_bytes",
+        f"Of values, as they went between the process and Redis.{whose}",
+        labels=["cache", "direction"],
     )
-    redis = HistogramMetricFamily("pomni_cache_redis_seconds", "A round trip to Redis.", labels=["cache"])
-    load = HistogramMetricFamily("pomni_cache_load_seconds", "A load from the source.", labels=["cache"])
-    lag = HistogramMetricFamily("pomni_relay_lag_seconds", "From a commit to what it changes being dropped from Redis.")
+    redis = HistogramMetricFamily(f"{prefix}_cache_redis_seconds", f"A round trip to Redis.{whose}", labels=["cache"])
+    load = HistogramMetricFamily(f"{prefix}_cache_load_seconds", f"A load from the source.{whose}", labels=["cache"])
+    lag = HistogramMetricFamily(
+        f"{prefix}_relay_lag_seconds", f"From a commit to what it changes being dropped from Redis.{whose}"
+    )
     for name, stats in caches.items():
         for event in {**dict.fromkeys(EVENTS, 0), **stats.counts}:
             metric, result = EVENTS.get(event, ("other", event))

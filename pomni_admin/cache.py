@@ -97,6 +97,8 @@ def _role() -> str:
     words = " ".join(sys.argv)
     if "celery" in words:
         return "beat" if " beat" in words else "worker"
+    if "summaries_reaper" in words:
+        return "reaper"
     if "pomni_admin.asgi" in sys.modules:
         return "web"
     return "command"

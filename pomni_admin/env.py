@@ -56,6 +56,7 @@ class Environment:
         lookups_per_minute: how often an agent may look somebody up.
         api_secrets: what cron jobs prove themselves by: the one of now, and the one before it; without any the HTTP
             API is off.
+        metrics_secrets: the same for whoever scrapes `/metrics`, which without any is not there.
     """
 
     mode: str
@@ -104,6 +105,7 @@ class Environment:
     hash_secret_old: bytes = field(repr=False)
     lookups_per_minute: int
     api_secrets: tuple[str, ...] = field(repr=False)
+    metrics_secrets: tuple[str, ...] = field(repr=False)
 
     @property
     def is_production(self) -> bool:
@@ -186,7 +188,8 @@ def load(environ: Mapping[str, str]) -> Environment:
         session_max_s=3600 * read.integer("POMNI_SESSION_MAX_HOURS", 12, least=1, most=72, unit="hours"),
         hash_secret_old=secret(read, "POMNI_HASH_SECRET_OLD"),
         lookups_per_minute=read.integer("POMNI_LOOKUPS_PER_MINUTE", 20, least=1, most=1000, unit="look-ups"),
-        api_secrets=_api_secrets(read),
+        api_secrets=_secrets(read, "POMNI_API_SECRET"),
+        metrics_secrets=_secrets(read, "POMNI_METRICS_SECRET"),
     )
 
 
@@ -276,18 +279,18 @@ def _hsts(read: Reader, *, production: bool) -> dict[str, Any]:
     return {"hsts_s": seconds, "hsts_subdomains": subdomains, "hsts_preload": preload}
 
 
-def _api_secrets(read: Reader) -> tuple[str, ...]:
-    """The secret of the HTTP API, and after it the one that it takes the place of."""
+def _secrets(read: Reader, variable: str) -> tuple[str, ...]:
+    """What callers prove themselves by, and after it what it takes the place of, from the same name with `_OLD`."""
     allowed = "32 to 512 printable ASCII characters without spaces, such as `openssl rand -hex 32` prints"
     found: list[str] = []
-    for name in ("POMNI_API_SECRET", "POMNI_API_SECRET_OLD"):
+    for name in (variable, f"{variable}_OLD"):
         value = read.text(name)
         if not value:
             continue
         if re.fullmatch(r"[!-~]{32,512}", value) is None:
             raise SettingsError(name, "(not shown)", allowed)
         if name.endswith("_OLD") and not found:
-            raise SettingsError("POMNI_API_SECRET", None, f"{allowed}; {name} is only what it was before")
+            raise SettingsError(variable, None, f"{allowed}; {name} is only what it was before")
         found.append(value)
     return tuple(found)
 

@@ -165,10 +165,10 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = (
 )
 CSRF_COOKIE_NAME = f"{HOST_ONLY}csrftoken"
 
-# TLS ends at the host's proxy, which sets the header. What comes without TLS is sent there, but for the probe.
+# TLS ends at the host's proxy, which sets the header. What comes without TLS is sent there, but for the probes.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.is_production else None
 SECURE_SSL_REDIRECT = ENV.is_production
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = ENV.hsts_s
 SECURE_HSTS_INCLUDE_SUBDOMAINS = ENV.hsts_subdomains
 SECURE_HSTS_PRELOAD = ENV.hsts_preload

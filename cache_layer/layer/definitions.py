@@ -87,6 +87,10 @@ def _version(info: Mapping[str, object]) -> tuple[str, bool | None]:
     )
 
 
+def _told(info: Mapping[str, object]) -> Mapping[str, str]:
+    return {field: str(value) for field, value in info.items()}
+
+
 class Definitions:
     """All caches of one process, over its settings; no I/O."""
 
@@ -120,6 +124,13 @@ class Definitions:
         except Unavailable:
             version, cluster = "?", None  # a hosted Redis may refuse INFO
         return Ping(ok=True, latency_ms=latency_ms, version=version, cluster=cluster)
+
+    def info(self) -> Steps[Mapping[str, str]]:
+        """
+        Raises:
+            Unavailable: Redis is away, or does not tell.
+        """
+        return (yield from ask(Command(("INFO",)), _told))
 
     def changed(self, user_id: int, tg_id: int | None) -> Steps[bool]:
         """Drop what is cached of a person's rows in `users` and `subscriptions`; whether Redis has done it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cache_layer.runners import SyncRunner
-from cache_layer.shapes.gate import Gate, Pass, Rules, Shut
+from cache_layer.shapes.gate import Gate, GateView, Pass, Rules, Shut
 
 
 class SyncGates:
@@ -39,6 +39,14 @@ class SyncGates:
             Unavailable: Redis is away; the slot ends with its lease.
         """
         return self._runner.run(self._gate.leave(name, entered, rules, answered=answered, retry_after=retry_after))
+
+    def look(self, name: str) -> GateView:
+        """What is known of a provider now.
+
+        Raises:
+            Unavailable: Redis is away.
+        """
+        return self._runner.run(self._gate.look(name))
 
     def shut_until(self, name: str) -> datetime | None:
         """Before when nobody may make a call; None where that is over, or Redis is away. Never raises."""

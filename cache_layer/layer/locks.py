@@ -9,7 +9,7 @@ from cache_layer.layer.hold import TOPIC, Announce, Wish
 from cache_layer.layer.hold_asynchronous import AsyncHold
 from cache_layer.layer.hold_threaded import SyncHold
 from cache_layer.runners import AsyncRunner, SyncRunner
-from cache_layer.shapes import Grant, Holder, Lock, LockView
+from cache_layer.shapes import Grant, Holder, Lock, LockGrant, LockView
 
 
 class AsyncLocks:
@@ -43,6 +43,14 @@ class AsyncLocks:
     async def held(self) -> Sequence[LockView]:
         return await self._runner.run(self._lock.held())
 
+    async def recent(self, limit: int = 20) -> Sequence[LockGrant]:
+        """The newest grants of all locks and how each ended, the newest first.
+
+        Raises:
+            LockUnavailable: Redis is away, or locks are switched off.
+        """
+        return await self._runner.run(self._lock.recent(limit))
+
 
 class SyncLocks:
     """Locks for threads; what each raises is told at `shapes.lock.Lock`."""
@@ -74,3 +82,7 @@ class SyncLocks:
 
     def held(self) -> Sequence[LockView]:
         return self._runner.run(self._lock.held())
+
+    def recent(self, limit: int = 20) -> Sequence[LockGrant]:
+        """As `AsyncLocks.recent`."""
+        return self._runner.run(self._lock.recent(limit))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from cache_layer.breaker import CircuitState
@@ -73,6 +74,14 @@ class SyncCacheLayer:
 
     def ping(self) -> Ping:
         return self._runner.run(self._definitions.ping())
+
+    def info(self) -> Mapping[str, str]:
+        """What the server says of itself (INFO), by field.
+
+        Raises:
+            Unavailable: Redis is away, or does not tell, as hosted ones may not.
+        """
+        return self._runner.run(self._definitions.info())
 
     def changed(self, *, user_id: int, tg_id: int | None = None) -> bool:
         """A person's row in `users` or `subscriptions` has changed, and that is committed. Never raises.

@@ -2,9 +2,11 @@
 -- for too long (G8). Refused, stand among those who wait for it, or leave them.
 -- KEYS[1] hash of the holder  KEYS[2] last fence  KEYS[3] sorted set of waiters' tokens, by when each last asked, ms
 -- KEYS[4] hash of the same tokens: who each is, and since when it waits, as JSON
+-- KEYS[5] list of what became of it, newest first, as JSON: what, fence, at_ms; of a grant also who got it
 -- ARGV[1] token  ARGV[2] fence, or '' for the next one  ARGV[3] time to live, ms  ARGV[4] silence that displaces, ms
 -- ARGV[5] role  ARGV[6] host  ARGV[7] pid  ARGV[8] job  ARGV[9] time to live of the last fence, ms
 -- ARGV[10] for how long one who waits is believed to live after each time it asks, ms | 0 this one does not wait
+-- ARGV[11] time to live of that list, ms  ARGV[12] how many entries it has at most
 -- Returns the fence as a decimal string | 0 held by another
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -41,6 +43,15 @@ if fence == '' then
   fence = ours and held[4] or string.format('%.0f', math.max(last + 1, now_us))
 end
 redis.call('SET', KEYS[2], string.format('%.0f', math.max(last, tonumber(fence))), 'PX', ARGV[9])
+if fence ~= held[4] then
+  if held[1] then
+    redis.call('LPUSHX', KEYS[5], cjson.encode({what = 'displaced', fence = held[4], at_ms = now_ms}))
+  end
+  redis.call('LPUSH', KEYS[5], cjson.encode({what = 'granted', fence = fence, at_ms = now_ms,
+    role = ARGV[5], host = ARGV[6], pid = tonumber(ARGV[7]), job = ARGV[8]}))
+  redis.call('LTRIM', KEYS[5], 0, ARGV[12] - 1)
+  redis.call('PEXPIRE', KEYS[5], ARGV[11])
+end
 redis.call('HSET', KEYS[1], 'token', ARGV[1], 'fence', fence, 'since_ms', ours and held[3] or now_ms,
   'heartbeat_ms', now_ms, 'role', ARGV[5], 'host', ARGV[6], 'pid', ARGV[7], 'job', ARGV[8])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])

@@ -2,6 +2,7 @@
 
 from cache_layer.shapes.held_lock import Grant, HeldLock
 from cache_layer.shapes.lock import Holder, Lock
+from cache_layer.shapes.lock_grant import LockGrant
 from cache_layer.shapes.lock_view import LockView, Waiter
 from cache_layer.shapes.mirror import Mirror
 from cache_layer.shapes.outcomes import Invalidated, Peek
@@ -14,6 +15,7 @@ __all__ = [
     "Holder",
     "Invalidated",
     "Lock",
+    "LockGrant",
     "LockView",
     "Mirror",
     "Peek",

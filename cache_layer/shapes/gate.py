@@ -15,8 +15,9 @@ import msgspec
 
 from cache_layer.errors import Unavailable
 from cache_layer.keys import Keys
+from cache_layer.replies import fields
 from cache_layer.scripts import GATE_ENTER, GATE_LEAVE
-from cache_layer.steps import Call, Command, Steps, ask
+from cache_layer.steps import Batch, Call, Command, Steps, ask
 
 AWAY_AFTER = 3
 """Refusals in a row, of calls that did not overlap, after which a provider counts as away."""
@@ -67,6 +68,24 @@ class Shut(msgspec.Struct, frozen=True):
     away: bool
 
 
+class GateView(msgspec.Struct, frozen=True):
+    """A gate as it is now, for people to see.
+
+    Attributes:
+        refusals: in a row, of calls that did not overlap; none since the last answer when it is 0.
+        since: when the first of them came.
+        until: before then nobody may make a call; None where that is over.
+        away: the provider has refused several times in a row, and one call at a time tries.
+        in_flight: calls of all providers together.
+    """
+
+    refusals: int
+    since: datetime | None
+    until: datetime | None
+    away: bool
+    in_flight: int
+
+
 class Gate:
     """The mechanism, for all names; `llm` is `gate:{providers}:llm`. All share the slots `gate:{providers}:slots`."""
 
@@ -114,6 +133,32 @@ class Gate:
         )
         return (yield from ask(Call(GATE_LEAVE, self._both(name), args), lambda reply: int(reply[2])))
 
+    def look(self, name: str) -> Steps[GateView]:
+        """What the gate knows, and how many calls are in flight.
+
+        Raises:
+            Unavailable: Redis is away.
+        """
+        gate, slots = self._both(name)
+        now = datetime.now(UTC)
+        now_ms = round(now.timestamp() * 1000)
+
+        def understand(replies: Any) -> GateView:
+            said, in_flight = replies
+            known = fields(said)
+            refusals = int(known.get(b"refusals", 0))
+            until = _moment(known.get(b"not_before", b"0"))
+            return GateView(
+                refusals=refusals,
+                since=_moment(known.get(b"since", b"0")) if refusals else None,
+                until=until if until is not None and until > now else None,
+                away=refusals >= AWAY_AFTER,
+                in_flight=int(in_flight),
+            )
+
+        asked = Batch((Command(("HGETALL", gate)), Command(("ZCOUNT", slots, now_ms, "+inf"))))
+        return (yield from ask(asked, understand))
+
     def shut_until(self, name: str) -> Steps[datetime | None]:
         """Before when nobody may make a call; None where that is over, or Redis is away."""
 
@@ -129,6 +174,10 @@ class Gate:
     def _both(self, name: str) -> tuple[str, str]:
         key = self._keys.of("gate", "providers")
         return f"{key}:{name}", f"{key}:slots"
+
+
+def _moment(ms: bytes) -> datetime | None:
+    return datetime.fromtimestamp(int(ms) / 1000, UTC) if int(ms) else None
 
 
 def _ms(span: timedelta) -> int:

@@ -30,6 +30,7 @@ from cache_layer.scripts import (
     Script,
 )
 from cache_layer.shapes.held_lock import Grant, HeldLock, uptime_s
+from cache_layer.shapes.lock_grant import LockGrant, grants
 from cache_layer.shapes.lock_view import LockView, view
 from cache_layer.steps import Batch, Call, Command, Pause, Steps, ask
 from cache_layer.switches import Switch
@@ -40,6 +41,8 @@ SILENCE = timedelta(seconds=30)
 """A holder that has said nothing for so long may be displaced; the TTL is only the backstop."""
 LAST_FENCE_KEPT = timedelta(days=30)
 NAMES_KEPT = timedelta(days=7)
+ENTRIES_KEPT = 40
+"""Of each lock: twenty grants and their ends."""
 NAMED_EVERY_BEATS = 60
 WAITER_KEPT = timedelta(seconds=5)
 """One who waits and has not asked for so long is dead."""
@@ -200,7 +203,7 @@ class Lock:
             LockUnavailable: Redis is away.
         """
         try:
-            return (yield from ask(Call(LOCK_FORCE, (self.key(name),), (fence,), CACHE), _yes_or_no))
+            return (yield from ask(Call(LOCK_FORCE, self._keys_to_end(name), (fence,), CACHE), _yes_or_no))
         except Unavailable:
             raise LockUnavailable(name) from None
 
@@ -213,9 +216,7 @@ class Lock:
         if not self._switch.on:
             raise LockUnavailable("*")
         try:
-            names = yield from ask(
-                Command(("ZRANGE", self._names, 0, -1)), lambda found: [name.decode() for name in found]
-            )
+            names = yield from self._known()
             if not names:
                 return []
             views = yield from ask(
@@ -226,16 +227,50 @@ class Lock:
             raise LockUnavailable("*") from None
         return sorted((one for one in views if one is not None), key=lambda one: one.since)
 
+    def recent(self, limit: int) -> Steps[Sequence[LockGrant]]:
+        """The newest grants of all locks, the newest first; of each lock some twenty are kept, for a week.
+
+        Raises:
+            LockUnavailable: Redis is away, or locks are switched off.
+        """
+        if not self._switch.on:
+            raise LockUnavailable("*")
+        try:
+            names = yield from self._known()
+            if not names:
+                return []
+            found = yield from ask(
+                Batch(tuple(Command(("LRANGE", self._grants_of(name), 0, -1)) for name in names)),
+                lambda replies: [
+                    one for name, reply in zip(names, replies, strict=True) for one in grants(name, reply)
+                ],
+            )
+        except Unavailable:
+            raise LockUnavailable("*") from None
+        return sorted(found, key=lambda one: (one.since, one.fence), reverse=True)[:limit]
+
+    def _known(self) -> Steps[Sequence[str]]:
+        """The names of all locks that somebody has asked for in the last week."""
+        return (
+            yield from ask(Command(("ZRANGE", self._names, 0, -1)), lambda found: [name.decode() for name in found])
+        )
+
     @property
     def _names(self) -> str:
         return self._keys.plain("lock_names")
 
-    def _keys_of(self, name: str) -> tuple[str, str, str, str]:
+    def _grants_of(self, name: str) -> str:
+        return f"{self.key(name)}:grants"
+
+    def _keys_of(self, name: str) -> tuple[str, str, str, str, str]:
         key = self.key(name)
-        return key, f"{key}:fence", f"{key}:waiters", f"{key}:waiting"
+        return key, f"{key}:fence", f"{key}:waiters", f"{key}:waiting", self._grants_of(name)
+
+    def _keys_to_end(self, name: str) -> tuple[str, str]:
+        return self.key(name), self._grants_of(name)
 
     def _keys_to_view(self, name: str) -> tuple[str, str, str]:
-        key, _fence, waiters, waiting = self._keys_of(name)
+        key, _fence, waiters, waiting, _grants = self._keys_of(name)
         return key, waiters, waiting
 
     def _enter_name(self, name: str) -> Steps[None]:
@@ -268,6 +303,8 @@ class Lock:
                 holder.job,
                 _ms(LAST_FENCE_KEPT),
                 _ms(WAITER_KEPT) if waits else 0,
+                _ms(NAMES_KEPT),
+                ENTRIES_KEPT,
             ),
             CACHE,
         )
@@ -278,7 +315,7 @@ class Lock:
         return granted or None
 
     def _release(self, grant: Grant) -> Call:
-        return Call(LOCK_RELEASE, (self.key(grant.name),), (grant.token, grant.fence), CACHE)
+        return Call(LOCK_RELEASE, self._keys_to_end(grant.name), (grant.token, grant.fence), CACHE)
 
 
 def _yes_or_no(reply: Any) -> bool:

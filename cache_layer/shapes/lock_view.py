@@ -22,6 +22,7 @@ class LockView(msgspec.Struct, frozen=True):
     """A lock as it is held now.
 
     Attributes:
+        silent_s: for how long its holder has said nothing; it is to say every 5 s that it lives.
         waiters: those who wait for it now, the longest first.
     """
 
@@ -34,6 +35,7 @@ class LockView(msgspec.Struct, frozen=True):
     since: datetime
     heartbeat: datetime
     expires: datetime
+    silent_s: float
     waiters: tuple[Waiter, ...] = ()
 
 
@@ -54,7 +56,7 @@ def view(name: str, reply: Any) -> LockView | None:
     """What the reply of `lock_view.lua` says; None when nobody holds the lock."""
     if reply == []:
         return None
-    role, host, pid, job, fence, since_ms, heartbeat_ms, expires_ms, waiting = reply
+    role, host, pid, job, fence, since_ms, heartbeat_ms, expires_ms, waiting, now_ms = reply
     return LockView(
         name=name,
         role=role.decode(),
@@ -65,6 +67,7 @@ def view(name: str, reply: Any) -> LockView | None:
         since=_moment(since_ms),
         heartbeat=_moment(heartbeat_ms),
         expires=_moment(expires_ms),
+        silent_s=max(int(now_ms) - int(heartbeat_ms), 0) / 1000,
         waiters=tuple(
             Waiter(who.role, who.host, who.pid, who.job, _moment(who.since_ms))
             for who in sorted(map(_waiting.decode, waiting), key=lambda who: who.since_ms)

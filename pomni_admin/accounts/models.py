@@ -47,6 +47,7 @@ class User(AbstractUser):
             ("look_up_handles", "May look a person up by handle"),
             ("forget_people", "May have Redis forget a person"),
             ("export_audit", "May export the audit"),
+            ("release_locks", "May release locks that others hold"),
         ]
 
     @property

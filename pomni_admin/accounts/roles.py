@@ -23,6 +23,7 @@ MANAGE_PEOPLE: Final = "accounts.manage_people"
 LOOK_UP_HANDLES: Final = "accounts.look_up_handles"
 FORGET_PEOPLE: Final = "accounts.forget_people"
 EXPORT_AUDIT: Final = "accounts.export_audit"
+RELEASE_LOCKS: Final = "accounts.release_locks"
 
 
 class Role(TextChoices):
@@ -36,7 +37,7 @@ class Role(TextChoices):
 
 _VIEWER = frozenset({VIEW_SITE})
 _SUPPORT = _VIEWER | {LOOK_UP_PEOPLE, INVALIDATE_ACCESS}
-_ADMIN = _SUPPORT | {RUN_JOBS, CANCEL_JOBS, SWITCH_CACHES, LOOK_UP_HANDLES, FORGET_PEOPLE, EXPORT_AUDIT}
+_ADMIN = _SUPPORT | {RUN_JOBS, CANCEL_JOBS, SWITCH_CACHES, LOOK_UP_HANDLES, FORGET_PEOPLE, EXPORT_AUDIT, RELEASE_LOCKS}
 
 PERMISSIONS: Final[Mapping[Role, frozenset[str]]] = {
     Role.VIEWER: _VIEWER,

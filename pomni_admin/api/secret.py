@@ -7,10 +7,8 @@ address with too many nothing is taken for a while, be it right; what others do 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 from django.conf import settings
@@ -19,6 +17,7 @@ from ninja.security import APIKeyHeader, HttpBearer
 
 from pomni_admin.accounts import throttle
 from pomni_admin.accounts.address import address_of, neighbourhood
+from pomni_admin.accounts.shared_secret import is_right
 from pomni_admin.accounts.throttle import Limit
 from pomni_admin.api.json_body import read_json
 from pomni_admin.api.refusals import Refused
@@ -87,15 +86,6 @@ def check(request: HttpRequest) -> Actor:
     return control.CRON
 
 
-def is_right(offered: str, secrets: Iterable[str]) -> bool:
-    """Whether it is one of the secrets; takes as long for one as for another, of whatever length."""
-    digest = _digest(offered)
-    right = False
-    for secret in secrets:
-        right |= hmac.compare_digest(digest, _digest(secret))
-    return right
-
-
 def refuse_in_body(body: Any) -> None:
     """Raises:
     Refused: there is a secret in it.
@@ -103,10 +93,6 @@ def refuse_in_body(body: Any) -> None:
     if isinstance(body, dict) and any(_is_misplaced(name) for name in body):
         said = "a secret does not belong into the body"
         raise Refused(400, "secret_in_body", said, field="secret", allowed=HEADERS)
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _offered(request: HttpRequest) -> str | None:

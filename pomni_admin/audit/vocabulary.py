@@ -42,6 +42,7 @@ class Reason(TextChoices):
     LOST_DEVICE = "lost_device", _("Has lost the device with the codes")
     PERSON_ASKED = "person_asked", _("The person asked for it")
     PRIVACY = "privacy", _("Something may be kept that must not be")
+    HOLDER_GONE = "holder_gone", _("Its holder is gone")
     OTHER = "other", _("Another reason")
 
 
@@ -65,6 +66,7 @@ class Act(TextChoices):
     REPAIR_VECTORS = "summaries.repair_vectors", _("Repaired vectors")
     SWITCH_CACHE_OFF = "cache.switch_off", _("Switched a cache off")
     SWITCH_CACHE_ON = "cache.switch_on", _("Switched a cache on")
+    RELEASE_LOCK = "locks.release", _("Released a lock")
     CREATE_SUPERUSER = "accounts.create_superuser", _("Created a superuser")
     INVITE = "accounts.invite", _("Invited somebody")
     REVOKE_INVITATION = "accounts.revoke_invitation", _("Revoked an invitation")
@@ -109,6 +111,7 @@ REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
     Act.REPAIR_VECTORS: (Reason.WRONG_DATA, Reason.MAINTENANCE, Reason.OTHER),
     Act.SWITCH_CACHE_OFF: (Reason.WRONG_DATA, Reason.INCIDENT, Reason.MAINTENANCE, Reason.OTHER),
     Act.SWITCH_CACHE_ON: (Reason.REPAIRED, Reason.OTHER),
+    Act.RELEASE_LOCK: (Reason.STUCK, Reason.HOLDER_GONE, Reason.MAINTENANCE, Reason.OTHER),
     Act.CREATE_SUPERUSER: (),
     Act.INVITE: (Reason.NEW_COLLEAGUE, Reason.CAME_BACK, Reason.OTHER),
     Act.REVOKE_INVITATION: (),

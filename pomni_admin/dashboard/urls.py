@@ -1,10 +1,25 @@
-"""Addresses of the pages, of what they POST to, and of the probe."""
+"""Addresses of the pages, of what they POST to, of the probes, and of what is scraped."""
 
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from pomni_admin.dashboard import theme
-from pomni_admin.dashboard.pages import audit, caches, health, healthz, job, jobs, locks, people, run, totals, users
+from pomni_admin.dashboard.pages import (
+    audit,
+    caches,
+    health,
+    healthz,
+    job,
+    jobs,
+    locks,
+    metrics,
+    people,
+    readyz,
+    release_lock,
+    run,
+    totals,
+    users,
+)
 
 app_name = "dashboard"
 urlpatterns = [
@@ -16,11 +31,14 @@ urlpatterns = [
     *job.urlpatterns,
     *caches.urlpatterns,
     *locks.urlpatterns,
+    *release_lock.urlpatterns,
     *users.urlpatterns,
     *health.urlpatterns,
     *audit.urlpatterns,
     *people.urlpatterns,
     *healthz.urlpatterns,
+    *readyz.urlpatterns,
+    *metrics.urlpatterns,
     # An address typed with a slash at its end; relative, and of one plain word, so that it cannot lead elsewhere.
     re_path(
         r"^(?:[\w-]+/)*(?P<last>[\w-]+)/$",

@@ -180,6 +180,7 @@ RESULTS: Final[Words] = {
     "already_started": pgettext_lazy("result", "had been started before"),
     "not_now": pgettext_lazy("result", "not in this state"),
     "no_such_job": pgettext_lazy("result", "no such job"),
+    "not_held": pgettext_lazy("result", "was not held like that any more"),
     "no_change": pgettext_lazy("result", "no change"),
     "unknown_person": pgettext_lazy("result", "no such person"),
     "invalid_period": pgettext_lazy("result", "no such period"),

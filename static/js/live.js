@@ -65,7 +65,7 @@
     }
   };
 
-  const take = async (from, frame) => {
+  const take = async (from, frame, heard) => {
     if (from !== socket) return;
     if (frame.type === "condition") {
       condition = frame;
@@ -73,7 +73,7 @@
       seq = frame.seq;
       attempt = 0;
       await paint(frame.fragments);
-      const detail = { type: frame.type, seq: frame.seq, changed: frame.changed, at: frame.at, shown: Date.now() };
+      const detail = { type: frame.type, seq: frame.seq, changed: frame.changed, at: frame.at, heard, shown: Date.now() };
       document.dispatchEvent(new CustomEvent("pomni:state", { detail }));
     } else if (frame.seq !== seq && from.readyState === WebSocket.OPEN) {
       from.send("snapshot"); // a gap: something in between did not arrive
@@ -110,9 +110,9 @@
     socket = fresh;
     openedAt = Date.now();
     fresh.addEventListener("message", (event) => {
-      heardAt = Date.now();
+      const frameHeard = heardAt = Date.now();
       const frame = JSON.parse(event.data);
-      work = work.then(() => take(fresh, frame)).catch(drop);
+      work = work.then(() => take(fresh, frame, frameHeard)).catch(drop);
     });
     fresh.addEventListener("close", (event) => lost(fresh, event.code));
     tell();

@@ -67,6 +67,10 @@ def test_every_page_fits_and_is_without_errors(
     for name in ("jobs", "caches", "locks", "audit", "health"):
         _visit(page, site, name)
         picture(name)
+    _visit(page, site, "locks")
+    page.locator("#lock-summaries_daily a", has_text="…").click()
+    page.wait_for_selector("#release-why")
+    picture("release-lock")
     _visit(page, site, "caches")
     page.locator("#cache-rag summary", has_text="…").click()
     page.locator("#why-rag").select_option("incident")

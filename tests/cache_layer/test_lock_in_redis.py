@@ -44,7 +44,7 @@ def test_everything_ends_by_itself(sync_cache: SyncCacheLayer, redis_client: red
     with pytest.raises(LockHeld):
         sync_cache.lock(NAME, wait=timedelta(seconds=0.1)).__enter__()
     keys = list(redis_client.scan_iter("*lock*"))
-    assert sorted(keys) == [b"lock_names", KEY.encode(), f"{KEY}:fence".encode()]
+    assert sorted(keys) == [b"lock_names", KEY.encode(), f"{KEY}:fence".encode(), f"{KEY}:grants".encode()]
     assert all(redis_client.pttl(key) > 0 for key in keys)
 
 
@@ -148,3 +148,47 @@ def test_a_lock_is_not_held_twice_under_a_prefix_and_without(
     other = make_sync(Settings(redis_url=settings.redis_url, key_prefix="other:"))
     with plain.lock(NAME), other.lock(NAME) as held:
         assert [view.fence for view in other.locks.held()] == [held.fence]
+
+
+def test_what_became_of_a_lock_is_told_newest_first(sync_cache: SyncCacheLayer) -> None:
+    layer = hasty(sync_cache)
+    given = layer.locks.acquire(NAME, token="a", holder=HERE)
+    assert layer.locks.acquire(NAME, token="a", holder=HERE).fence == given.fence, "asked again, it is the same grant"
+    layer.locks.release(given)
+    taken = layer.locks.acquire(NAME, token="b", holder=Holder("bot", "host-2", 7))
+    assert layer.locks.force_release(NAME, taken.fence)
+    assert not layer.locks.force_release(NAME, taken.fence)
+    silent = layer.locks.acquire(NAME, token="c", holder=HERE)
+    time.sleep(SILENCE_S)
+    last = layer.locks.acquire(NAME, token="d", holder=HERE)
+    said = layer.locks.recent()
+    assert [(one.fence, one.end) for one in said] == [
+        (last.fence, ""),
+        (silent.fence, "displaced"),
+        (taken.fence, "taken"),
+        (given.fence, "released"),
+    ]
+    assert (said[2].name, said[2].role, said[2].host, said[2].pid, said[2].job) == (NAME, "bot", "host-2", 7, "")
+    assert said[0].until is None
+    assert said[1].until == said[0].since
+    assert layer.locks.recent(1) == said[:1]
+
+
+def test_what_is_told_of_a_lock_is_bounded_and_ends_by_itself(
+    sync_cache: SyncCacheLayer, redis_client: redis.Redis
+) -> None:
+    for _ in range(30):
+        with sync_cache.lock(NAME):
+            pass
+    assert redis_client.llen(f"{KEY}:grants") in {40, 41}
+    assert 6 * DAY_S < redis_client.ttl(f"{KEY}:grants") <= 7 * DAY_S
+    assert {one.end for one in sync_cache.locks.recent(20)} == {"released"}
+
+
+def test_how_long_a_holder_has_been_silent_is_told_by_redis_s_clock(
+    sync_cache: SyncCacheLayer, redis_client: redis.Redis
+) -> None:
+    sync_cache.locks.acquire(NAME, token="a", holder=HERE)
+    redis_client.hincrby(KEY, "heartbeat_ms", -40_000)
+    (view,) = sync_cache.locks.held()
+    assert 40 <= view.silent_s < 45

@@ -22,6 +22,7 @@ from cache_layer import (
     Context,
     Debounce,
     Forgotten,
+    GateView,
     Grant,
     HeldLock,
     Histogram,
@@ -37,6 +38,7 @@ from cache_layer import (
     JobSnapshot,
     JobState,
     LockError,
+    LockGrant,
     LockHeld,
     LockLost,
     LockUnavailable,
@@ -293,6 +295,7 @@ async def with_locks(cache: CacheLayer, layer: SyncCacheLayer, view: LockView) -
     await cache.locks.renew(grant)
     assert_type(await cache.locks.release(grant), bool)
     assert_type(await cache.locks.held(), Sequence[LockView])
+    assert_type(await cache.locks.recent(5), Sequence[LockGrant])
     assert_type(await cache.locks.force_release("x", 7), bool)
     async with cache.locks.hold("x") as held_too:
         assert_type(held_too, HeldLock)
@@ -304,6 +307,7 @@ async def with_locks(cache: CacheLayer, layer: SyncCacheLayer, view: LockView) -
     layer.locks.renew(grant)
     assert_type(layer.locks.release(grant), bool)
     assert_type(layer.locks.held(), Sequence[LockView])
+    assert_type(layer.locks.recent(), Sequence[LockGrant])
     assert_type(layer.locks.force_release("x", held.fence), bool)
     assert_type(view.waiters, tuple[Waiter, ...])
     assert_type(view.waiters[0].since, datetime)
@@ -357,6 +361,7 @@ def on_the_site(layer: SyncCacheLayer, state: AccessState) -> None:
     assert_type(layer.forget(42, tg_id=7), Forgotten)
     assert_type(layer.holdings(42, tg_id=7).access_state, Peek[AccessState])
     layer.holdings(42).things[0].content  # type: ignore[attr-defined]  # noqa: B018  it never is told
+    assert_type(layer.info(), Mapping[str, str])
     layer.announce("caches")
     layer.close()
     layer.access_state.get(42, load=awaitable)  # type: ignore[arg-type]
@@ -373,6 +378,7 @@ def before_a_provider(layer: SyncCacheLayer) -> None:
     else:
         assert_type(layer.gates.leave("llm", entered, rules, answered=True), int)
     assert_type(layer.gates.shut_until("llm"), datetime | None)
+    assert_type(layer.gates.look("llm"), GateView)
     layer.gates.leave("llm", entered, rules, answered=True)  # type: ignore[arg-type]  # one must have entered
 
 

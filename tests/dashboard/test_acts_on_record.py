@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
-from cache_layer import AccessState
+from cache_layer import AccessState, Holder
 from pomni_admin.accounts.models import User
 from pomni_admin.audit import acts
 from pomni_admin.audit.vocabulary import Act
@@ -32,6 +32,7 @@ class Scene:
     bearer: str
     job: Job
     jobs: Mapping[str, Job]
+    fence: int
 
     @property
     def run(self) -> Mapping[str, str]:
@@ -58,6 +59,10 @@ ACTS: Mapping[Act, Form] = {
     Act.SWITCH_SCHEDULE_ON: lambda scene: ("/jobs/schedules/weekly/on", {"reason": "repaired"}),
     Act.SWITCH_CACHE_OFF: lambda scene: ("/caches/rag/switch-off", {"reason": "incident"}),
     Act.SWITCH_CACHE_ON: lambda scene: ("/caches/rag/switch-on", {"reason": "repaired"}),
+    Act.RELEASE_LOCK: lambda scene: (
+        "/locks/release",
+        {"lock": "nightly", "fence": str(scene.fence), "reason": "holder_gone"},
+    ),
 }
 
 
@@ -92,7 +97,8 @@ def scene(admin: Client, cast: Cast) -> Scene:
     }
     batch = Batch.objects.create(job=jobs["partial"], number=1, units=[cast.alisa])
     Failure.objects.create(job=jobs["partial"], batch=batch, unit=cast.alisa, code="llm_timeout")
-    return Scene(cast, token, bearer, jobs["queued"], jobs)
+    held = layer().locks.acquire("nightly", token="t", holder=Holder("bot", "host-1", 41))
+    return Scene(cast, token, bearer, jobs["queued"], jobs, held.fence)
 
 
 @pytest.fixture
@@ -124,6 +130,7 @@ def test_without_a_record_nothing_is_done_and_that_is_said(admin: Client, scene:
     assert layer().access_state.peek(cast.alisa).value == DENIED
     assert layer().holdings(cast.alisa).things, "nothing was forgotten"
     assert layer().switches.is_on("rag")
+    assert [lock.fence for lock in layer().locks.held()] == [scene.fence]
     assert all(standing.on for standing in schedules.standings())
     assert {(job.pk, job.state) for job in Job.objects.all()} == {(job.pk, s) for s, job in scene.jobs.items()}
 

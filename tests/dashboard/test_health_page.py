@@ -5,15 +5,29 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from unittest.mock import ANY
 
+import msgspec
 import pytest
 import redis
+from django.conf import settings
 from django.test import Client
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, PointStruct, VectorParams
 
-from cache_layer import CacheLayer, Instance
+from cache_layer import CacheLayer, Instance, Pass, Presence, Rules
 from pomni_admin import cache
 from pomni_admin.accounts.models import User
+from pomni_admin.cache import layer
+from pomni_admin.celery import app
+from pomni_admin.dashboard.health.asking import PATIENCE_S
+from pomni_admin.dashboard.health.broker import BROKER, BrokerFacts
+from pomni_admin.dashboard.health.processes import WANTED
+from pomni_admin.dashboard.health.qdrant import QDRANT
+from pomni_admin.dashboard.pages.health import HEALTH
 from pomni_admin.demo.servers import Valkey
 from pomni_admin.relay import triggers
 from pomni_admin.relay.standing import Standing
@@ -114,9 +128,82 @@ async def test_it_is_live(site: Site, database: Database, valkey: Valkey, cookie
         assert "<dd>1</dd>" in changed["fragments"]["health-relay"]
 
 
-def test_it_is_shown_while_redis_is_away(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.layer()._runner.give_up("refused")
-    said = text(viewer)
-    assert "Redis does not answer" in said
-    assert "PostgreSQL answers" in said
+@pytest.fixture
+def hung_redis(valkey: Valkey) -> Iterator[None]:
+    """It holds its connections and answers nobody."""
+    valkey.pause()
+    yield
+    valkey.resume()
     cache.close()
+
+
+@pytest.mark.usefixtures("hung_redis")
+def test_it_is_shown_while_redis_hangs(viewer: Client) -> None:
+    began = time.monotonic()
+    said = text(viewer)
+    took_s = time.monotonic() - began
+    assert re.search(r"Redis Caches, locks, [\w ,]+ does not answer", said)
+    assert re.search(
+        r"PostgreSQL The source of truth[\w :,]+ answers Connections", said.replace("look at it", "answers")
+    )
+    assert "locks cannot be had" in said
+    assert "Nobody can say which processes there are" in said
+    assert took_s < PATIENCE_S + 1.5, "parts are asked together, and waited for no longer than that"
+
+
+def presence(role: str, *, silent_s: float = 0.0) -> None:
+    """Somebody says that they are there, or said it last so long ago."""
+    told = Presence(id=role, role=role, version="1", host="host-1", pid=41, since=datetime.now(UTC))
+    with redis.Redis.from_url(cache.cache_settings().redis_url) as client:
+        client.hset("instances:{all}", role, msgspec.json.encode(told))
+        client.zadd("instances:{all}:heard", {role: int((time.time() - silent_s) * 1000)})
+
+
+def test_a_worker_that_has_fallen_silent_is_not_said_to_be_there(viewer: Client) -> None:
+    presence("worker", silent_s=8)
+    said = text(viewer)
+    assert re.search(r"Workers silent host-1 · pid\s41", said)
+    assert re.search(r"Workers none lives No worker: summary jobs wait", said)
+    assert "celery -A pomni_admin worker" in said.split("Redis Caches")[0], "it is among what needs attention"
+
+
+def test_when_everybody_is_there_it_says_so(viewer: Client, installed: Database) -> None:
+    for role in WANTED:
+        presence(role)
+    said = text(viewer)
+    assert re.search(r"Workers there host-1", said)
+    assert "No worker" not in said
+    assert not [code for code in HEALTH.view("").attention if not code.startswith(("postgres_", "qdrant_"))]
+
+
+def test_a_provider_that_refuses_is_shown_with_since_when_and_until_when(viewer: Client) -> None:
+    rules = Rules(2, lease=timedelta(seconds=9), first=timedelta(0), longest=timedelta(seconds=30))
+    for retry_after_s in (0, 0, 60):
+        turn = layer().gates.enter("llm", rules)
+        assert isinstance(turn, Pass)
+        layer().gates.leave("llm", turn, rules, answered=False, retry_after=timedelta(seconds=retry_after_s))
+    said = text(viewer)
+    assert re.search(r"Model refuses Refused in a row 3 Since [\d:]+ Asked again [\d:]+", said)
+    assert re.search(r"Embeddings answers", said)
+    assert "the provider refuses again and again" in said
+
+
+def test_the_queue_is_shown_with_the_age_of_what_waits_longest(viewer: Client, valkey: Valkey) -> None:
+    assert BROKER.now().value == BrokerFacts(ANY, "celery", 0, None, 0)
+    app.send_task("summaries.roll_up", headers={})
+    app.send_task("summaries.roll_up")
+    found = BROKER.now().value
+    assert found is not None
+    assert found.waiting == 2
+    assert 0 <= (found.oldest_s or -1) < 60
+    assert "Messages that wait 2" in text(viewer)
+
+
+def test_the_collection_of_summaries_is_shown_and_said_to_be_missing(viewer: Client, qdrant: QdrantClient) -> None:
+    assert "Qdrant: the collection is not there yet" in text(viewer)
+    name = settings.ENV.qdrant_collection
+    qdrant.create_collection(name, VectorParams(size=2, distance=Distance.COSINE))
+    qdrant.upsert(name, [PointStruct(id=1, vector=[0.1, 0.2])])
+    found = QDRANT.now().value
+    assert found is not None
+    assert (found.status, found.points, found.wrongs) == ("green", 1, ())

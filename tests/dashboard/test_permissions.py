@@ -79,6 +79,10 @@ TABLE = (
     Row("dashboard:theme", "POST", 302, 302, 302, 302, 302),
     Row("dashboard:theme", "GET", 405, 405, 405, 405, 405),
     Row("dashboard:healthz", "GET", 200, 200, 200, 200, 200),
+    Row("dashboard:readyz", "GET", 200, 200, 200, 200, 200),
+    Row("dashboard:readyz", "POST", 405, 405, 405, 405, 405),
+    Row("dashboard:metrics", "GET", 404, 404, 404, 404, 404),
+    Row("dashboard:metrics", "POST", 405, 405, 405, 405, 405),
     Row("dashboard:jobs", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:jobs", "POST", 405, 405, 405, 405, 405),
     Row("dashboard:job", "GET", SIGN_IN, 404, 404, 404, 403, (NOBODY,)),
@@ -119,6 +123,8 @@ TABLE = (
     Row("dashboard:switch_cache_on", "POST", SIGN_IN, 403, 403, 400, 403, ("rag",), act="cache.switch_on"),
     Row("dashboard:switch_cache_on", "GET", 405, 405, 405, 405, 405, ("rag",)),
     Row("dashboard:locks", "GET", SIGN_IN, 200, 200, 200, 403),
+    Row("dashboard:release_lock", "GET", SIGN_IN, 403, 403, 400, 403),
+    Row("dashboard:release_lock", "POST", SIGN_IN, 403, 403, 400, 403, act="locks.release"),
     Row("dashboard:users", "GET", SIGN_IN, 403, 200, 200, 403),
     Row("dashboard:find_person", "GET", SIGN_IN, 403, 302, 302, 403),
     Row("dashboard:find_person", "POST", SIGN_IN, 403, 200, 200, 403, act="people.look_up"),
@@ -153,7 +159,7 @@ TABLE = (
 )
 ROLES = ("signed_out", "viewer", "support", "admin", "no_role", "superuser")
 SENSITIVE = (
-    *("dashboard:forget_person", "dashboard:switch_schedule_off"),
+    *("dashboard:forget_person", "dashboard:switch_schedule_off", "dashboard:release_lock"),
     *("dashboard:switch_cache_off", "dashboard:switch_cache_on", "dashboard:invite", "dashboard:invite_again"),
     *("dashboard:revoke_invitation", "dashboard:change_role", "dashboard:deactivate", "dashboard:reactivate"),
     *("dashboard:offer_password", "dashboard:offer_second_factor", "accounts:end_session", "mfa_activate_totp"),

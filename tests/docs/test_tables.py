@@ -191,6 +191,7 @@ AWAY: Mapping[str, tuple[Tried, Callable[[object], bool]]] = {
     "locks.renew": (lambda c, p: raises(LockUnavailable, c.locks.renew(GRANT)), bool),
     "locks.release": (lambda c, p: c.locks.release(GRANT), lambda it: it is False),
     "locks.held": (lambda c, p: raises(LockUnavailable, c.locks.held()), bool),
+    "locks.recent": (lambda c, p: raises(LockUnavailable, c.locks.recent()), bool),
     "locks.force_release": (lambda c, p: raises(LockUnavailable, c.locks.force_release("x", 1)), bool),
     "ping": (lambda c, p: c.ping(), lambda it: not it.ok),  # type: ignore[attr-defined]
     "stats.read": (lambda c, p: raises(Unavailable, c.stats.read()), bool),

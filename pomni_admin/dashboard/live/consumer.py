@@ -104,6 +104,7 @@ class LivePage(AsyncWebsocketConsumer):
             await self.close(NO_SUCH_PAGE)
         except Exception as error:
             log.exception("a live connection broke", extra={"error": type(error).__name__})
+            hub().dropped += 1
             await self.close(BROKEN)
 
     async def _send_states(self, stream: Stream, outbox: Outbox) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -24,12 +25,34 @@ AWAY_REFRESH_S = 5.0
 """While Redis is away nothing is announced; pages that are watched are then read anew this often."""
 
 
+@dataclass(frozen=True, slots=True)
+class HubFigures:
+    """What a hub has to do, and has done since its process began.
+
+    Attributes:
+        is_up: whether it hears what is announced.
+        paintings: how often a page was read and rendered, for all its viewers together.
+        coalesced: fragments that a newer one replaced before they were sent, for viewers that read slowly.
+        dropped: viewers whose connection a fault has ended.
+    """
+
+    is_up: bool
+    viewers: int
+    pages: int
+    paintings: int
+    coalesced: int
+    dropped: int
+
+
 class Hub:
     """All streams of the process. Belongs to one event loop; everything but painting happens on it."""
 
     def __init__(self, url: Callable[[], str], channel: str, *, redis: bool = True) -> None:
         self.streams: dict[tuple[str, str], Stream] = {}
         self.is_up = False
+        self.dropped = 0
+        self._paintings = 0
+        self._coalesced = 0
         self._has_redis = redis
         self._subscription = Subscription(url, channel, on_topic=self._heard, on_state=self._redis)
         self._tasks: list[asyncio.Task[None]] = []
@@ -48,9 +71,24 @@ class Hub:
 
     def leave(self, stream: Stream, outbox: Outbox) -> None:
         stream.leave(outbox)
+        self._coalesced += outbox.coalesced
         if not stream.outboxes:
+            self._paintings += stream.paintings
             self.streams.pop((stream.page.name, stream.subject), None)
             stream.close()
+
+    def figures(self) -> HubFigures:
+        """May be asked from any thread."""
+        streams = list(self.streams.values())
+        outboxes = [outbox for stream in streams for outbox in tuple(stream.outboxes)]
+        return HubFigures(
+            is_up=self.is_up,
+            viewers=len(outboxes),
+            pages=len(streams),
+            paintings=self._paintings + sum(stream.paintings for stream in streams),
+            coalesced=self._coalesced + sum(outbox.coalesced for outbox in outboxes),
+            dropped=self.dropped,
+        )
 
     async def stop(self) -> None:
         """End the hub's tasks and wait for them."""

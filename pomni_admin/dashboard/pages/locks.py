@@ -1,65 +1,21 @@
-"""Locks: who holds which, since when, until when, and who waits."""
+"""Locks: who holds which, since when, until when, who waits, and who had them before."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.urls import path
 from django.utils.translation import gettext_lazy
 
-from cache_layer import LockUnavailable, LockView
+from cache_layer import LockUnavailable, Unavailable
 from pomni_admin import cache
 from pomni_admin.accounts.roles import VIEW_SITE
+from pomni_admin.dashboard.locks import GrantRow, LockRow, WaiterRow, silent_processes, waiters
 from pomni_admin.dashboard.page import Page
 from pomni_admin.dashboard.show import shown
 
-JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""The bot's locks may say anything in that place."""
-
-
-@dataclass(frozen=True, slots=True)
-class LockRow:
-    """A lock that is held.
-
-    Attributes:
-        job_id: the summary job whose page there is, or empty.
-        job: what the holder says that it is at, where that is no such job.
-        waiters, waiting_since: how many wait for it, and since when the one who has waited longest.
-    """
-
-    name: str
-    role: str
-    host: str
-    pid: int
-    job_id: str
-    job: str
-    since: datetime
-    heartbeat: datetime
-    expires: datetime
-    fence: int
-    waiters: int
-    waiting_since: datetime | None
-
-    @classmethod
-    def of(cls, lock: LockView) -> LockRow:
-        is_job = JOB_ID.fullmatch(lock.job) is not None
-        return cls(
-            name=lock.name,
-            role=lock.role,
-            host=lock.host,
-            pid=lock.pid,
-            job_id=lock.job if is_job else "",
-            job="" if is_job else lock.job,
-            since=lock.since,
-            heartbeat=lock.heartbeat,
-            expires=lock.expires,
-            fence=lock.fence,
-            waiters=len(lock.waiters),
-            waiting_since=lock.waiters[0].since if lock.waiters else None,
-        )
+GRANTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +24,20 @@ class LocksView:
 
     state: str
     locks: tuple[LockRow, ...] = ()
+    waiters: tuple[WaiterRow, ...] = ()
+    grants: tuple[GrantRow, ...] = ()
+
+    @property
+    def are_orphaned(self) -> bool:
+        return any(lock.health == "orphaned" for lock in self.locks)
 
 
 class LocksPage(Page[LocksView]):
     name = "locks"
     title = gettext_lazy("Locks")
     permission = VIEW_SITE
-    fragments = ("table",)
-    refresh_s = 10.0  # a holder that dies announces nothing
+    fragments = ("table", "waiters", "grants")
+    refresh_s = 5.0  # a holder that dies announces nothing, nor does who begins to wait
 
     def topics(self, subject: str) -> Collection[str]:
         return ("locks",)
@@ -85,9 +47,17 @@ class LocksPage(Page[LocksView]):
         if not layer.switches.is_on("lock"):
             return LocksView("off")
         try:
-            return LocksView("known", tuple(LockRow.of(lock) for lock in layer.locks.held()))
-        except LockUnavailable:
+            held, recent = layer.locks.held(), layer.locks.recent(GRANTS)
+            silent = silent_processes(layer.stats.instances())
+        except (LockUnavailable, Unavailable):
             return LocksView("unreachable")
+        fences = {lock.name: lock.fence for lock in held}
+        return LocksView(
+            "known",
+            tuple(LockRow.of(lock, silent) for lock in held),
+            waiters(held),
+            tuple(GrantRow.of(grant, fences) for grant in recent),
+        )
 
 
 LOCKS = LocksPage()

@@ -31,7 +31,7 @@ from tests.cache_layer.source import granted
 from tests.cache_layer.test_mirror import snapshot
 
 KEY_FIRST = frozenset(
-    "EXISTS GET HDEL HGET HGETALL PTTL ZADD ZRANGE ZREM ZREMRANGEBYSCORE".split()  # noqa: SIM905  easier to add to
+    "EXISTS GET HDEL HGET HGETALL LRANGE PTTL ZADD ZCOUNT ZRANGE ZREM ZREMRANGEBYSCORE".split()  # noqa: SIM905  easier to add to
 )
 """Commands with one key, which is their first argument. Before another is added here: does Redis say so of it?"""
 
@@ -64,6 +64,7 @@ def all_steps(prefix: str) -> Iterator[tuple[Callable[[], Steps[Any]], Any]]:
     yield lambda: made.jobs.put("j", snapshot("j")), None
     yield lambda: made.jobs.get("j"), snapshot("j")
     yield made.ping, None
+    yield made.info, None
     yield lambda: made.announce("jobs"), None
 
     def told() -> Steps[None]:
@@ -90,11 +91,13 @@ def all_steps(prefix: str) -> Iterator[tuple[Callable[[], Steps[Any]], Any]]:
     yield lambda: locks.withdraw("x", "t"), None
     yield lambda: locks.force_release("x", 7), None
     yield locks.held, None
+    yield lambda: locks.recent(5), None
 
     gate, rules = made.gate, Rules(2, timedelta(seconds=9), timedelta(seconds=1), timedelta(seconds=30))
     yield lambda: gate.enter("llm", rules), None
     yield lambda: gate.leave("llm", Pass("t", 0, 0), rules, answered=True), None
     yield lambda: gate.shut_until("llm"), None
+    yield lambda: gate.look("llm"), None
 
     talk, turn = made.talkbuf, Claimed("id", 1, (incoming,))
     yield lambda: talk.push(42, [Pushed(incoming, 0.9, 0.0)]), None

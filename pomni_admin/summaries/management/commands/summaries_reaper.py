@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from pomni_admin import cache
 from pomni_admin.summaries import reaper
 
 
@@ -24,4 +25,5 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
+        cache.layer()  # from now on it says every second that it is there
         reaper.run(stop)

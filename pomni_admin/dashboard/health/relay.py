@@ -1,67 +1,14 @@
-"""What the Health page shows: servers that answer, and how changes reach the caches. One function a part."""
+"""How changes reach the caches: the relay, what waits for it, and its triggers."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias
 
-from django.db import DatabaseError, connection
-
-from pomni_admin import cache
-from pomni_admin.relay.standing import MINUTES, Standing
+from pomni_admin.dashboard.health.asking import Part
+from pomni_admin.relay.standing import MINUTES, SILENT_AFTER_S, Standing, standing
 from pomni_admin.relay.triggers import TriggerState
-
-State: TypeAlias = Literal["answers", "away", "off"]
-
-
-@dataclass(frozen=True, slots=True)
-class ServerRow:
-    """A server that the site depends on.
-
-    Attributes:
-        version: as it calls itself; empty while it is away.
-        latency_ms: of one round trip from this process.
-        reason: why it is away, in a fixed word.
-    """
-
-    name: str
-    state: State
-    version: str = ""
-    latency_ms: float | None = None
-    reason: str = ""
-
-
-def redis() -> ServerRow:
-    """One PING."""
-    layer = cache.layer()
-    if not layer.settings.redis_url:
-        return ServerRow("Redis", "off")
-    ping = layer.ping()
-    if not ping.ok:
-        return ServerRow("Redis", "away", reason=ping.reason)
-    return ServerRow("Redis", "answers", ping.version, ping.latency_ms)
-
-
-def postgres() -> ServerRow:
-    """One question that reads no table, over a connection that is open already."""
-    try:
-        connection.ensure_connection()
-        began = time.perf_counter()
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW server_version")
-            (version,) = cursor.fetchone() or ("",)
-        took_ms = (time.perf_counter() - began) * 1000
-    except DatabaseError as error:
-        connection.close()
-        return ServerRow("PostgreSQL", "away", reason=type(error).__name__)
-    return ServerRow("PostgreSQL", "answers", f"PostgreSQL {str(version).split()[0]}", took_ms)
-
-
-SERVERS: Sequence[Callable[[], ServerRow]] = (redis, postgres)
-"""What is asked for the table of servers. Each answers within its own time-out, and raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +63,7 @@ class RelayView:
     wrong: tuple[TriggerRow, ...] | None
 
     @classmethod
-    def of(cls, standing: Standing, silent_after_s: float) -> RelayView:
+    def of(cls, standing: Standing, silent_after_s: float = SILENT_AFTER_S) -> RelayView:
         backlog, lag = standing.backlog, standing.lag
         oldest_s = None if backlog is None else backlog.oldest_s
         return cls(
@@ -154,3 +101,6 @@ def _by_table(wrong: Sequence[TriggerState]) -> tuple[TriggerRow, ...]:
     for one in wrong:
         names.setdefault((one.table, one.state), []).append(one.name)
     return tuple(TriggerRow(table, state, tuple(each)) for (table, state), each in names.items())
+
+
+RELAY = Part("relay", standing)

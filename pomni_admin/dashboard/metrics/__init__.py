@@ -1,0 +1,1 @@
+"""What Prometheus is told: one module a source, put together by `families`."""

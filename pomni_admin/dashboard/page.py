@@ -97,3 +97,7 @@ class Page(ABC, Generic[V]):
                 fragment: SafeString(get_template(f"dashboard/{self.name}/_{fragment}.html").render(context).strip())
                 for fragment in self.fragments
             }
+
+    def paint_live(self, view: V, audience: Audience) -> dict[str, SafeString]:
+        """What a live update may replace, by name: the fragments, or smaller parts of a page with many."""
+        return self.paint(view, audience)

@@ -4,7 +4,20 @@ from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from pomni_admin.dashboard import theme
-from pomni_admin.dashboard.pages import audit, caches, health, healthz, job, jobs, locks, people, run, totals, users
+from pomni_admin.dashboard.pages import (
+    audit,
+    caches,
+    health,
+    healthz,
+    job,
+    jobs,
+    locks,
+    people,
+    run,
+    selected,
+    totals,
+    users,
+)
 
 app_name = "dashboard"
 urlpatterns = [
@@ -12,6 +25,7 @@ urlpatterns = [
     path("theme", theme.choose, name="theme"),
     *jobs.urlpatterns,
     *run.urlpatterns,
+    *selected.urlpatterns,
     *totals.urlpatterns,
     *job.urlpatterns,
     *caches.urlpatterns,

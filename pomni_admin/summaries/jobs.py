@@ -24,7 +24,7 @@ from django.db import IntegrityError, connection, transaction
 
 from cache_layer import JobSnapshot
 from pomni_admin.cache import layer
-from pomni_admin.summaries import lifecycle, line, mirror, planner, snapshots, wake
+from pomni_admin.summaries import lifecycle, line, listing, mirror, planner, snapshots, wake
 from pomni_admin.summaries.models import ACTIVE, Failure, Job, Kind
 from pomni_admin.summaries.periods import InvalidPeriod, Period
 
@@ -267,7 +267,9 @@ def known(job_id: UUID | str) -> UUID:
 
 def recent(limit: int = 20) -> list[JobSnapshot]:
     """The newest jobs first, from PostgreSQL."""
-    return snapshots.newest(limit)
+    ids = [found.job_id for found in listing.page(listing.ALL, limit)]
+    found = snapshots.these(ids)
+    return [found[job_id] for job_id in ids if job_id in found]
 
 
 def _start(job: Job) -> Job:

@@ -27,7 +27,7 @@ def leave(job_id: UUID) -> bool:
     return left > 0
 
 
-def among(job_ids: Collection[UUID | str]) -> dict[UUID, str]:
+def among(job_ids: Collection[UUID]) -> dict[UUID, str]:
     """Those of the jobs that stand in the line, and who asked for it."""
     return dict(RetryInLine.objects.filter(pk__in=job_ids).values_list("pk", "by"))
 

@@ -88,7 +88,6 @@ class Job(models.Model):
             models.CheckConstraint(condition=Q(period_end__gt=F("period_start")), name="summaries_period_not_empty"),
         ]
         indexes = [
-            models.Index(fields=["created_at", "id"], name="summaries_job_by_time"),
             models.Index(fields=["kind", "state", "created_at", "id"], name="summaries_job_by_state"),
             models.Index(fields=["started_by", "kind", "state", "created_at", "id"], name="summaries_job_by_starter"),
             models.Index(fields=["kind", "period_start"], condition=Q(user_id=None), name="summaries_job_by_period"),

@@ -42,8 +42,6 @@ LEFT JOIN LATERAL (
 
 ONE = SNAPSHOTS + "WHERE job.id = %(job)s"
 
-NEWEST = SNAPSHOTS + "ORDER BY job.created_at DESC, job.id DESC LIMIT %(limit)s"
-
 THESE = SNAPSHOTS + "WHERE job.id = ANY(%(jobs)s)"
 
 SHORTEST_RATE_S = 1.0
@@ -54,11 +52,6 @@ def read(job_id: UUID | str) -> JobSnapshot | None:
     """One job now, from PostgreSQL."""
     found = _read(ONE, {"job": str(job_id)})
     return found[0] if found else None
-
-
-def newest(limit: int) -> list[JobSnapshot]:
-    """The newest jobs, from PostgreSQL."""
-    return _read(NEWEST, {"limit": limit})
 
 
 def these(job_ids: Iterable[UUID | str]) -> dict[str, JobSnapshot]:

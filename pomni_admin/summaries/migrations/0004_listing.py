@@ -12,7 +12,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RemoveIndex("job", "summaries_job_newest"),
-        migrations.AddIndex("job", models.Index(fields=["created_at", "id"], name="summaries_job_by_time")),
         migrations.AddIndex(
             "job", models.Index(fields=["kind", "state", "created_at", "id"], name="summaries_job_by_state")
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -13,6 +14,8 @@ from pomni_admin import cache
 from pomni_admin.audit.models import AuditRow, Phase
 from pomni_admin.audit.vocabulary import REASONS, Act, Reason
 from pomni_admin.dashboard.progress import Progress
+from pomni_admin.summaries import batches, line
+from pomni_admin.summaries.batches import Batches
 from pomni_admin.summaries.lifecycle import RESUMABLE
 from pomni_admin.summaries.models import Failure, Job
 
@@ -72,6 +75,7 @@ class JobView:
         counts_periods: its counters count the periods of one person, not people.
         waiting_until: until when the provider has asked to be left alone.
         retried_as, run_again_as: the ids of jobs that were started from this one.
+        in_line_by: who asked for the retry that waits in line; empty where none does.
     """
 
     job_id: str
@@ -106,6 +110,8 @@ class JobView:
     retry_of: str
     retried_as: str
     run_again_as: str
+    in_line_by: str
+    batches: Batches
     workers: tuple[WorkerRow, ...]
     failures: tuple[FailureRow, ...]
 
@@ -121,9 +127,9 @@ class JobView:
         is_offered = {
             "pause": state == "running",
             "resume": state == "paused" or (state == "partial" and self.note in RESUMABLE),
-            "retry": has_ended and bool(self.failures) and not self.retried_as,
+            "retry": has_ended and bool(self.failures) and not self.retried_as and not self.in_line_by,
             "again": has_ended and not self.run_again_as,
-            "cancel": state in {"queued", "running", "paused"},
+            "cancel": state in {"queued", "running", "paused"} or bool(self.in_line_by),
         }
         return tuple(Offer(name, REASONS[act]) for name, act in STEERING.items() if is_offered[name])
 
@@ -165,6 +171,8 @@ def view_of(job: JobSnapshot) -> JobView:
         retry_of=job.retry_of or "",
         retried_as=retried_as,
         run_again_as=run_again_as,
+        in_line_by=line.among([uuid.UUID(job.job_id)]).get(uuid.UUID(job.job_id), ""),
+        batches=batches.of(job.job_id),
         workers=tuple(
             WorkerRow(w.name, w.batch, w.users_done, w.users_total, w.since, w.heartbeat_at) for w in job.workers
         ),

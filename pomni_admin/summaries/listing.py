@@ -1,7 +1,7 @@
 """Lists jobs by filters, page by page, and counts them by state; over 200,000 jobs as over twenty.
 
-PostgreSQL is not left to guess which index a filter wants. There are four kinds and eight states: each pair of them is a
-range of an index that is already in order, and a page takes the newest few of each range and merges those. So a page
+PostgreSQL is not left to guess which index a filter wants. There are four kinds and eight states: each pair of them is
+a range of an index that is already in order, and a page takes the newest few of each range and merges those. So a page
 costs at most 32 short index scans, whatever the figures are. There is no index by time alone: PostgreSQL would take it
 for a rare state as well, where it means a walk through everything. Counts are taken from the same ranges and stop at
 `MOST`: a number that nobody reads to its last digit is not worth a scan at every rendering.

@@ -1,4 +1,4 @@
-"""Acts on several jobs at once: what is shown before, what is done to the ids that were shown, and what is on record."""
+"""Acts on several jobs at once: what is shown before, what is done to the shown ids, and what is on record."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from pomni_admin.accounts.models import User
 from pomni_admin.audit import acts
+from pomni_admin.audit.vocabulary import Reason
 from pomni_admin.summaries import control, jobs, reaper, schedules, turns
 from pomni_admin.summaries.models import Batch, BatchState, Failure, Job, RetryInLine, Schedule
 from tests.harness.servers import Database
@@ -72,7 +73,7 @@ def test_the_preview_says_what_happens_to_each_and_names_those_that_are_left(adm
     first, second, weekly = make(1, failed=2), make(2), make(3, kind="weekly")
     fine, running = make(4, "ok", failed=0), make(5, "running", failed=0, kind="monthly")
     before = make(6)
-    control.retry_failed(acts.Actor("olga"), before.pk, reason=acts.Reason.FAILED_BEFORE)
+    control.retry_failed(acts.Actor("olga"), before.pk, reason=Reason.FAILED_BEFORE)
     end(Job.objects.get(retry_of=before))
     html = preview(admin, "retry", second, first, weekly, fine, running, before)
     assert "<h1>Retry failed users of 3 selected</h1>" in html

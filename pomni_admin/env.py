@@ -35,7 +35,7 @@ POSTGRES_SCHEMES = (
 NOT_LIBPQ = {"prepared_statement_cache_size", "statement_cache_size", "prepared_statement_name_func", "async_fallback"}
 """Query parameters that SQLAlchemy's asyncpg dialect takes and libpq refuses."""
 
-OPENAI_PROVIDER = "pomni_admin.summaries.providers.OpenAIProvider"
+OPENAI_PROVIDER = "pomni_admin.summaries.openai_api.OpenAIProvider"
 OFFLINE_PROVIDER = "pomni_admin.demo.offline.OfflineProvider"
 
 

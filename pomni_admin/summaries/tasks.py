@@ -11,7 +11,8 @@ from celery import shared_task
 from django.db import DatabaseError, InterfaceError, connection
 
 from pomni_admin.summaries import looks, pending, retention, schedules, vector_check
-from pomni_admin.summaries import shutdown as _shutdown  # noqa: F401  (its signal handlers belong in the parent process)
+from pomni_admin.summaries import preload as _preload  # noqa: F401  (its signal handlers belong in the parent process)
+from pomni_admin.summaries import shutdown as _shutdown  # noqa: F401  (as above)
 from pomni_admin.summaries.vectors import VectorsError
 
 log = structlog.get_logger(__name__)

@@ -14,10 +14,10 @@ from pytest_django import Settings
 from qdrant_client import QdrantClient
 
 from pomni_admin.audit.models import AuditRow
-from pomni_admin.summaries import vectors
 from pomni_admin.summaries.models import Job
 from tests.harness.environment import API_SECRET
 from tests.harness.servers import Database
+from tests.summaries.clients import forget_clients
 
 SUMMARIES = "/api/admin/summaries"
 INVALIDATE = "/api/admin/cache/invalidate"
@@ -83,9 +83,9 @@ def cron(database: Database) -> Caller:
 @pytest.fixture
 def no_vectors(qdrant: QdrantClient) -> Iterator[None]:
     """An empty Qdrant, and a client in this process that remembers no collection."""
-    vectors.vectors.cache_clear()
+    forget_clients()
     yield
-    vectors.vectors.cache_clear()
+    forget_clients()
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ SECRETS: Secrets = {"hash_secret": b"h" * 32, "encryption_keys": (("k1", b"e" * 
 """What caches of text need: `Settings(redis_url=…, **SECRETS)`."""
 
 PATIENCE = timedelta(seconds=5)
-"""A machine that stands still for a second makes calls time out that Redis has answered: then two load what one would."""
+"""A machine that stands still for a second makes calls time out that Redis answered: then two load what one would."""
 
 
 @pytest.fixture

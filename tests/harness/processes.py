@@ -97,6 +97,10 @@ class Spawned:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout)
+        self.end()
+
+    def end(self) -> None:
+        """`kill -9`, it and what it started: for one that nobody looks at any more, whatever it was at."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -155,7 +159,7 @@ def _spawner() -> Iterator[Spawn]:
 
     yield start
     for process in reversed(started):
-        process.stop()
+        process.end()
 
 
 @pytest.fixture

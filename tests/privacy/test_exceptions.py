@@ -16,10 +16,13 @@ from django.conf import settings as configured
 from pytest_django import Settings
 
 from pomni_admin.summaries import providers, vectors
-from pomni_admin.summaries.providers import Message, OpenAIProvider
-from pomni_admin.summaries.vectors import Point, Vectors
+from pomni_admin.summaries.openai_api import OpenAIProvider
+from pomni_admin.summaries.providers import Message
+from pomni_admin.summaries.qdrant import Qdrant
+from pomni_admin.summaries.vectors import Point
 from tests.privacy.canaries import PERSONAL, SUMMARY, found_in, message_of
 from tests.privacy.echo import Echo
+from tests.summaries.clients import forget_clients
 from tests.summaries.llm import EMBEDDINGS, Llm
 
 NOW = datetime.now(UTC)
@@ -32,7 +35,7 @@ def llm(settings: Settings) -> Iterator[Llm]:
     settings.ENV = dataclasses.replace(
         configured.ENV, llm_base_url=server.url, llm_api_key="not-a-key", llm_timeout_s=2, embed_dim=64
     )
-    providers.provider.cache_clear()
+    forget_clients()
     yield server
     server.close()
 
@@ -82,7 +85,7 @@ def test_the_same_search_finds_it_in_what_the_sdk_raises(llm: Llm) -> None:
 def test_qdrants_client(settings: Settings) -> None:
     with Echo() as server:
         settings.ENV = dataclasses.replace(configured.ENV, qdrant_url=server.url, qdrant_collection=f"c{SUMMARY}")
-        client = Vectors()
+        client = Qdrant()
         for _turn in range(4):
             with pytest.raises(vectors.VectorsError) as caught:
                 client.upsert(Point(1, 7_351_921, "daily", NOW, NOW, 3, NOW), [1.0] * 64)

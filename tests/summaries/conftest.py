@@ -18,12 +18,13 @@ from pytest_django import Settings
 from qdrant_client import QdrantClient
 
 from cache_layer import JobSnapshot
-from pomni_admin.summaries import jobs, looks, periods, providers, snapshots, vectors
+from pomni_admin.summaries import jobs, looks, periods, snapshots
 from pomni_admin.summaries import reaper as reaping
 from pomni_admin.summaries.models import Job, Kind
 from pomni_admin.summaries.periods import Period
 from tests.harness.processes import Spawned, StartWorker
 from tests.harness.servers import Database
+from tests.summaries.clients import forget_clients
 from tests.summaries.llm import Llm
 
 ENDED = {"ok", "partial", "failed", "canceled"}
@@ -154,7 +155,7 @@ def configure(settings: Settings, llm: Llm) -> Iterator[Callable[..., None]]:
     """`configure(max_runtime_s=…)`: this process's environment, changed for the test."""
     original = settings.ENV
     quick = {
-        "provider": "pomni_admin.summaries.providers.OpenAIProvider",
+        "provider": "pomni_admin.summaries.openai_api.OpenAIProvider",
         "llm_base_url": llm.url,
         "llm_api_key": "not-a-key",
         "llm_timeout_s": 5,
@@ -164,16 +165,12 @@ def configure(settings: Settings, llm: Llm) -> Iterator[Callable[..., None]]:
         "reaper_s": 1,
     }
 
-    def forget() -> None:
-        providers.provider.cache_clear()
-        vectors.vectors.cache_clear()
-
     def change(**values: Any) -> None:
         settings.ENV = dataclasses.replace(original, **{**quick, **values})
-        forget()
+        forget_clients()
 
     yield change
-    forget()
+    forget_clients()
 
 
 @pytest.fixture

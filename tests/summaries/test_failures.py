@@ -17,6 +17,7 @@ from pomni_admin.summaries import lifecycle, pending
 from pomni_admin.summaries.models import Failure, Job, PendingVector
 from pomni_admin.summaries.vectors import VectorsRefused, vectors
 from tests.harness.cast import Cast
+from tests.summaries.clients import forget_clients
 from tests.summaries.conftest import Jobs, People, points
 from tests.summaries.llm import EMBEDDINGS, Llm, chat, vector
 
@@ -105,7 +106,7 @@ def test_vectors_wait_while_qdrant_is_away_and_are_brought_when_it_is_back(
     assert pending.deliver_due() == 0
     own_vectors.start()
     PendingVector.objects.update(not_before="2020-01-01T00:00:00Z")
-    vectors.cache_clear()  # as another process, which has not just seen it away
+    forget_clients()  # as another process, which has not just seen it away
     assert pending.deliver_due() == 4
     client = QdrantClient(url=own_vectors.url, check_compatibility=False)
     daily.assert_each_once(UUID(ended.job_id), users, client)

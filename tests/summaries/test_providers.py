@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 
+from pomni_admin.summaries.openai_api import OpenAIProvider, seconds
 from pomni_admin.summaries.providers import (
     Message,
-    OpenAIProvider,
     ProviderError,
     ProviderGarbage,
     ProviderRateLimited,
     ProviderRefused,
     ProviderUnavailable,
-    seconds,
 )
 from tests.summaries.llm import EMBEDDINGS, Llm, chat, vector
 

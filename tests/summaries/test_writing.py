@@ -11,7 +11,8 @@ import pytest
 from pomni_admin.summaries import answers, language, writing
 from pomni_admin.summaries.language import Language
 from pomni_admin.summaries.models import Failure
-from pomni_admin.summaries.providers import Message, OpenAIProvider, ProviderGarbage
+from pomni_admin.summaries.openai_api import OpenAIProvider
+from pomni_admin.summaries.providers import Message, ProviderGarbage
 from tests.summaries.conftest import Jobs, People
 from tests.summaries.llm import Llm, chat
 

@@ -102,8 +102,10 @@ class JobView:
     batches_total: int
     created_at: datetime
     started_at: datetime | None
+    planned_at: datetime | None
     finished_at: datetime | None
     waited_s: float | None
+    planned_s: float | None
     took_s: float | None
     waiting_until: datetime | None
     pause: Pause | None
@@ -136,7 +138,7 @@ class JobView:
 
 def view_of(job: JobSnapshot) -> JobView:
     """Everything about the job; what its snapshot does not have comes from PostgreSQL."""
-    user_id = Job.objects.filter(pk=job.job_id).values_list("user_id", flat=True).first()
+    user_id, planned_at = Job.objects.filter(pk=job.job_id).values_list("user_id", "planned_at").first() or (None, None)
     retried_as, run_again_as = _followers(job.job_id)
     return JobView(
         job_id=job.job_id,
@@ -163,8 +165,10 @@ def view_of(job: JobSnapshot) -> JobView:
         batches_total=job.batches_total,
         created_at=job.created_at,
         started_at=job.started_at,
+        planned_at=planned_at,
         finished_at=job.finished_at,
         waited_s=(job.started_at - job.created_at).total_seconds() if job.started_at else None,
+        planned_s=(planned_at - job.started_at).total_seconds() if planned_at and job.started_at else None,
         took_s=job.took_s,
         waiting_until=job.waiting_until,
         pause=_pause(job.job_id, job.paused_at) if job.state == "paused" and job.paused_at else None,

@@ -285,7 +285,8 @@ def test_twenty_thousand_batches_are_a_grid_of_two_hundred_cells(admin: Client, 
         cursor.execute(
             """
             INSERT INTO summaries_batch (job_id, number, claimed_at, heartbeat_at, units, state, errors, lease_until)
-            SELECT %s, n, now(), now(), ARRAY[n], CASE WHEN n <= 10000 THEN 'done' WHEN n <= 10002 THEN 'running' ELSE 'waiting' END,
+            SELECT %s, n, now(), now(), ARRAY[n],
+                   CASE WHEN n <= 10000 THEN 'done' WHEN n <= 10002 THEN 'running' ELSE 'waiting' END,
                    CASE WHEN n = 150 THEN 1 ELSE 0 END,
                    CASE WHEN n = 10001 THEN now() + interval '1 min' WHEN n = 10002 THEN now() - interval '1 min' END
             FROM generate_series(2, 20000) n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -13,6 +14,8 @@ from pomni_admin import cache
 from pomni_admin.audit.models import AuditRow, Phase
 from pomni_admin.audit.vocabulary import REASONS, Act, Reason
 from pomni_admin.dashboard.progress import Progress
+from pomni_admin.summaries import batches, line
+from pomni_admin.summaries.batches import Batches
 from pomni_admin.summaries.lifecycle import RESUMABLE
 from pomni_admin.summaries.models import Failure, Job
 
@@ -72,6 +75,7 @@ class JobView:
         counts_periods: its counters count the periods of one person, not people.
         waiting_until: until when the provider has asked to be left alone.
         retried_as, run_again_as: the ids of jobs that were started from this one.
+        in_line_by: who asked for the retry that waits in line; empty where none does.
     """
 
     job_id: str
@@ -98,14 +102,18 @@ class JobView:
     batches_total: int
     created_at: datetime
     started_at: datetime | None
+    planned_at: datetime | None
     finished_at: datetime | None
     waited_s: float | None
+    planned_s: float | None
     took_s: float | None
     waiting_until: datetime | None
     pause: Pause | None
     retry_of: str
     retried_as: str
     run_again_as: str
+    in_line_by: str
+    batches: Batches
     workers: tuple[WorkerRow, ...]
     failures: tuple[FailureRow, ...]
 
@@ -121,16 +129,16 @@ class JobView:
         is_offered = {
             "pause": state == "running",
             "resume": state == "paused" or (state == "partial" and self.note in RESUMABLE),
-            "retry": has_ended and bool(self.failures) and not self.retried_as,
+            "retry": has_ended and bool(self.failures) and not self.retried_as and not self.in_line_by,
             "again": has_ended and not self.run_again_as,
-            "cancel": state in {"queued", "running", "paused"},
+            "cancel": state in {"queued", "running", "paused"} or bool(self.in_line_by),
         }
         return tuple(Offer(name, REASONS[act]) for name, act in STEERING.items() if is_offered[name])
 
 
 def view_of(job: JobSnapshot) -> JobView:
     """Everything about the job; what its snapshot does not have comes from PostgreSQL."""
-    user_id = Job.objects.filter(pk=job.job_id).values_list("user_id", flat=True).first()
+    user_id, planned_at = Job.objects.filter(pk=job.job_id).values_list("user_id", "planned_at").first() or (None, None)
     retried_as, run_again_as = _followers(job.job_id)
     return JobView(
         job_id=job.job_id,
@@ -157,14 +165,18 @@ def view_of(job: JobSnapshot) -> JobView:
         batches_total=job.batches_total,
         created_at=job.created_at,
         started_at=job.started_at,
+        planned_at=planned_at,
         finished_at=job.finished_at,
         waited_s=(job.started_at - job.created_at).total_seconds() if job.started_at else None,
+        planned_s=(planned_at - job.started_at).total_seconds() if planned_at and job.started_at else None,
         took_s=job.took_s,
         waiting_until=job.waiting_until,
         pause=_pause(job.job_id, job.paused_at) if job.state == "paused" and job.paused_at else None,
         retry_of=job.retry_of or "",
         retried_as=retried_as,
         run_again_as=run_again_as,
+        in_line_by=line.among([uuid.UUID(job.job_id)]).get(uuid.UUID(job.job_id), ""),
+        batches=batches.of(job.job_id),
         workers=tuple(
             WorkerRow(w.name, w.batch, w.users_done, w.users_total, w.since, w.heartbeat_at) for w in job.workers
         ),

@@ -80,3 +80,46 @@ RUN_PROBLEMS: Final[Words] = {
     "form_too_old": _("This form was too old, or not of this sign-in. Nothing was started: look at it once more."),
 }
 """What is wrong with a field of the form; what was typed is not repeated."""
+WRONG_FILTERS: Final[Words] = {
+    "kind": _("kind: takes daily, weekly, monthly or rebuild; several with commas between them."),
+    "state": _(
+        "state: takes queued, running, paused, canceling, ok, partial, failed or canceled; several with commas between"
+        " them."
+    ),
+    "started": _(
+        "started: takes today, yesterday, 7d, 24h, a day like 2026-11-25, a month like 2026-11, or from..to, where"
+        " either end may be left out. Days are UTC."
+    ),
+    "by": _("by: takes who or what has started a job: schedule, cron, command, or somebody's sign-in name."),
+    "twice": _("started: and by: can be given once."),
+    "qualifier": _("There are four filters: kind: state: started: by: – for example kind:daily state:failed,partial."),
+    "word": _(
+        "Words are not searched for. There are four filters: kind: state: started: by: – for example kind:daily"
+        " state:failed,partial. Or type a job's id, from its first eight characters on."
+    ),
+    "long": _("That is longer than any filter."),
+    "no_id": _("There is no job whose id begins so. Finished jobs are kept for 90 days."),
+    "several_ids": _("More than one job's id begins so. Type more of it."),
+    "place": _("The address names no job to begin at. Begin with the newest."),
+}
+"""Why a filter of the Jobs page is not taken, and what is; its value is not repeated."""
+SPANS: Final[Words] = {
+    "today": pgettext_lazy("started", "today"),
+    "7d": pgettext_lazy("started", "7 days"),
+    "30d": pgettext_lazy("started", "30 days"),
+}
+"""Times of start that are one press away."""
+FATES: Final[Words] = {
+    "starts": _("A job for those who failed starts at once."),
+    "waits": _("Waits in line: starts when no other job of its kind runs."),
+    "stops": _("Nobody further is started; what is written stays."),
+    "leaves": _("Is taken out of the line of retries."),
+    "gone": _("Is not kept any more."),
+    "active": _("Has not ended."),
+    "retried": _("Has been retried already."),
+    "in_line": _("Waits in line to be retried already."),
+    "nobody_failed": _("Nobody failed in it."),
+    "canceling": _("Is being canceled already."),
+    "ended": _("Has ended."),
+}
+"""What an act on several jobs would do to one of them, or why nothing."""

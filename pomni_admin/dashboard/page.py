@@ -91,9 +91,17 @@ class Page(ABC, Generic[V]):
 
     def paint(self, view: V, audience: Audience) -> dict[str, SafeString]:
         """Every fragment of the view as that audience reads it, by fragment name."""
+        return self.paint_only(self.fragments, view, audience)
+
+    def paint_only(self, fragments: Collection[str], view: V, audience: Audience) -> dict[str, SafeString]:
+        """Some of the fragments."""
         context: dict[str, Any] = {"view": view, "can": audience.can}
         with override(audience.language):
             return {
                 fragment: SafeString(get_template(f"dashboard/{self.name}/_{fragment}.html").render(context).strip())
-                for fragment in self.fragments
+                for fragment in fragments
             }
+
+    def paint_live(self, view: V, audience: Audience) -> dict[str, SafeString]:
+        """What a live update may replace, by name: the fragments, or smaller parts of a page with many."""
+        return self.paint(view, audience)

@@ -15,6 +15,7 @@ from pomni_admin.dashboard.pages.locks import LOCKS
 from pomni_admin.dashboard.pages.people import PEOPLE
 from pomni_admin.dashboard.pages.release_lock import RELEASE_LOCK
 from pomni_admin.dashboard.pages.run import RUN
+from pomni_admin.dashboard.pages.selected import SELECTED
 from pomni_admin.dashboard.pages.totals import TOTALS
 from pomni_admin.dashboard.pages.users import USERS
 
@@ -22,6 +23,7 @@ PAGES: Final[tuple[Page[Any], ...]] = (
     JOBS,
     JOB,
     RUN,
+    SELECTED,
     TOTALS,
     CACHES,
     LOCKS,
@@ -32,5 +34,5 @@ PAGES: Final[tuple[Page[Any], ...]] = (
     PEOPLE,
 )
 LIVE: Final[Mapping[str, Page[Any]]] = {
-    page.name: page for page in PAGES if page not in {RUN, TOTALS, RELEASE_LOCK, USERS, PEOPLE}
+    page.name: page for page in PAGES if page not in {RUN, SELECTED, TOTALS, RELEASE_LOCK, USERS, PEOPLE}
 }

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from cache_layer import JobSnapshot
 from pomni_admin.dashboard.progress import Progress
-from pomni_admin.summaries import snapshots
-from pomni_admin.summaries.models import Job
 from pomni_admin.summaries.schedules import Missed, Standing
 
 
@@ -36,10 +35,7 @@ class LastRun:
     errors: int
 
     @classmethod
-    def of(cls, job: Job | None) -> LastRun | None:
-        snapshot = None if job is None else snapshots.read(job.pk)
-        if snapshot is None:
-            return None
+    def of(cls, snapshot: JobSnapshot) -> LastRun:
         return cls(
             job_id=snapshot.job_id,
             start=snapshot.period_start,
@@ -61,11 +57,11 @@ class ScheduleRow:
     missed: tuple[MissedRow, ...]
 
     @classmethod
-    def of(cls, standing: Standing) -> ScheduleRow:
+    def of(cls, standing: Standing, last: JobSnapshot | None) -> ScheduleRow:
         return cls(
             kind=str(standing.kind),
             on=standing.on,
             next_at=standing.next_at,
-            last=LastRun.of(standing.last),
+            last=LastRun.of(last) if last is not None else None,
             missed=tuple(MissedRow.of(missed) for missed in standing.missed),
         )

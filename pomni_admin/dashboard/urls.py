@@ -17,6 +17,7 @@ from pomni_admin.dashboard.pages import (
     readyz,
     release_lock,
     run,
+    selected,
     totals,
     users,
 )
@@ -27,6 +28,7 @@ urlpatterns = [
     path("theme", theme.choose, name="theme"),
     *jobs.urlpatterns,
     *run.urlpatterns,
+    *selected.urlpatterns,
     *totals.urlpatterns,
     *job.urlpatterns,
     *caches.urlpatterns,

@@ -178,6 +178,8 @@ RESULTS: Final[Words] = {
     "inactive": pgettext_lazy("result", "is deactivated"),
     "wrong_code": pgettext_lazy("result", "wrong code"),
     "already_started": pgettext_lazy("result", "had been started before"),
+    "in_line": pgettext_lazy("result", "waits in line"),
+    "already_in_line": pgettext_lazy("result", "waited in line already"),
     "not_now": pgettext_lazy("result", "not in this state"),
     "no_such_job": pgettext_lazy("result", "no such job"),
     "not_held": pgettext_lazy("result", "was not held like that any more"),

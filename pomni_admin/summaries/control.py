@@ -69,6 +69,21 @@ def retry_failed(who: Who, job_id: UUID, *, reason: Reason) -> Job:
         return _started(act, lambda: jobs.retry_failed(job_id, started_by=Actor.of(who).name))
 
 
+def retry_in_turn(who: Who, job_id: UUID, *, reason: Reason) -> Job | None:
+    """See `jobs.retry_in_turn`; the row is about the job that is started, or the one that waits."""
+    with _on_record(who, Act.RETRY_SUMMARIES, reason, subject=str(job_id)) as act:
+        try:
+            job = jobs.retry_in_turn(job_id, started_by=Actor.of(who).name)
+        except jobs.AlreadyStarted as other:
+            act.subject = str(other.job_id)
+            raise
+        if job is None:
+            act.result = "in_line"
+        else:
+            act.subject = str(job.pk)
+        return job
+
+
 def run_again(who: Who, job_id: UUID, *, reason: Reason) -> Job:
     """See `jobs.run_again`; the row is about the job that is started."""
     with _on_record(who, Act.RUN_SUMMARIES_AGAIN, reason, subject=str(job_id)) as act:

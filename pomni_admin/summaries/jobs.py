@@ -5,6 +5,7 @@
     JobError                what all of them are; the message says what is the matter and what can be done
     ├── AlreadyRunning      one kind runs once at a time
     ├── AlreadyStarted      what is to start once has been
+    ├── InLine              the retry waits for its turn already
     ├── NoSuchJob           no job has this id, or not any more
     ├── NotNow              the job is not in a state for it
     └── UnknownPerson       nobody has this users.id
@@ -23,13 +24,14 @@ from django.db import IntegrityError, connection, transaction
 
 from cache_layer import JobSnapshot
 from pomni_admin.cache import layer
-from pomni_admin.summaries import lifecycle, mirror, planner, snapshots, wake
+from pomni_admin.summaries import lifecycle, line, listing, mirror, planner, snapshots, wake
 from pomni_admin.summaries.models import ACTIVE, Failure, Job, Kind
 from pomni_admin.summaries.periods import InvalidPeriod, Period
 
 __all__ = [
     "AlreadyRunning",
     "AlreadyStarted",
+    "InLine",
     "InvalidPeriod",
     "JobError",
     "NoSuchJob",
@@ -41,6 +43,7 @@ __all__ = [
     "recent",
     "resume",
     "retry_failed",
+    "retry_in_turn",
     "run_again",
     "snapshot",
     "start",
@@ -88,6 +91,15 @@ class AlreadyStarted(JobError):
     def __init__(self, job_id: UUID) -> None:
         self.job_id = job_id
         super().__init__(f"this has been started before, as job {job_id}")
+
+
+class InLine(JobError):
+    """Those who failed wait in line to be retried already."""
+
+    code = "already_in_line"
+
+    def __init__(self) -> None:
+        super().__init__("those who failed in it wait in line already; they are retried when their turn comes")
 
 
 class NoSuchJob(JobError):
@@ -171,6 +183,22 @@ def retry_failed(job_id: UUID | str, *, started_by: str) -> Job:
     return _beside(job, _start(_another(job, started_by, once=f"retry:{job.pk}", retry_of=job)))
 
 
+def retry_in_turn(job_id: UUID | str, *, started_by: str) -> Job | None:
+    """The same, but where another job of this kind runs, those who failed wait in line: None.
+
+    Raises:
+        NoSuchJob, NotNow: it has not ended, or nobody failed.
+        AlreadyStarted: they have been tried again; carries that job's id.
+        InLine: they wait already.
+    """
+    try:
+        return retry_failed(job_id, started_by=started_by)
+    except AlreadyRunning:
+        if not line.join(_job(job_id), started_by):
+            raise InLine from None
+    return None
+
+
 def run_again(job_id: UUID | str, *, started_by: str) -> Job:
     """Start the same once more: kind, period and person. A second time it is the job that was started then.
 
@@ -184,13 +212,13 @@ def run_again(job_id: UUID | str, *, started_by: str) -> Job:
 
 
 def cancel(job_id: UUID | str) -> None:
-    """Stop the job before its next person.
+    """Stop the job before its next person. One that has ended, whose retry waits in line, is taken out of the line.
 
     Raises:
         NoSuchJob, NotNow: it has ended, or is ending.
     """
     job = _job(job_id)
-    if not lifecycle.cancel(job.pk):
+    if not lifecycle.cancel(job.pk) and not line.leave(job.pk):
         raise NotNow(_job(job_id).state, "only a queued, running or paused one can be canceled")
 
 
@@ -239,7 +267,9 @@ def known(job_id: UUID | str) -> UUID:
 
 def recent(limit: int = 20) -> list[JobSnapshot]:
     """The newest jobs first, from PostgreSQL."""
-    return snapshots.newest(limit)
+    ids = [found.job_id for found in listing.page(listing.ALL, limit)]
+    found = snapshots.these(ids)
+    return [found[job_id] for job_id in ids if job_id in found]
 
 
 def _start(job: Job) -> Job:

@@ -49,6 +49,7 @@ class Job(models.Model):
         fence: grows with every job; the lock in Redis carries it, and every write checks it (G8).
         once: a name that may start only once, such as a schedule's start of one day; empty for people's starts.
         plan_claim, plan_lease_until, plan_attempts: who may plan now, as for batches.
+        planned_at: when the plan was made; None also for jobs of before this was kept.
         total: units in the plan; None until it is made.
         paused_at, idle_s: since when it is paused; how long it has been paused, or ended before it was resumed.
         note: a short fixed word that says why a job ended as it did, where its counters do not.
@@ -66,6 +67,7 @@ class Job(models.Model):
     priority = models.SmallIntegerField(default=0)
     retry_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="retries")
     planned = models.BooleanField(default=False)
+    planned_at = models.DateTimeField(null=True)
     plan_claim = models.IntegerField(default=0)
     plan_lease_until = models.DateTimeField(null=True)
     plan_attempts = models.IntegerField(default=0)
@@ -85,7 +87,11 @@ class Job(models.Model):
             ),
             models.CheckConstraint(condition=Q(period_end__gt=F("period_start")), name="summaries_period_not_empty"),
         ]
-        indexes = [models.Index(fields=["-created_at"], name="summaries_job_newest")]
+        indexes = [
+            models.Index(fields=["kind", "state", "created_at", "id"], name="summaries_job_by_state"),
+            models.Index(fields=["started_by", "kind", "state", "created_at", "id"], name="summaries_job_by_starter"),
+            models.Index(fields=["kind", "period_start"], condition=Q(user_id=None), name="summaries_job_by_period"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.period_start} {self.state}"
@@ -93,6 +99,24 @@ class Job(models.Model):
     @property
     def period(self) -> Period:
         return Period(self.period_start, self.period_end)
+
+
+class RetryInLine(models.Model):
+    """A job whose failed people are to be retried as soon as no other job of its kind runs.
+
+    One kind runs once at a time: of several retries that are asked for together, all but the first stand here.
+
+    Attributes:
+        by: the sign-in name of who asked for it, which the new job says it was started by.
+    """
+
+    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="retry_in_line")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    by = models.CharField(max_length=150)
+    since = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"retry in line {self.kind}"
 
 
 class BatchState(models.TextChoices):

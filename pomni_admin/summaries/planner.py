@@ -48,7 +48,7 @@ SELECT %(job)s, page + 1, array_agg(number ORDER BY number) FROM paged GROUP BY 
 
 PLANNED = """
 UPDATE summaries_job AS job
-SET planned = true, plan_lease_until = NULL,
+SET planned = true, planned_at = now(), plan_lease_until = NULL,
     total = (SELECT coalesce(sum(cardinality(units)), 0) FROM summaries_batch WHERE job_id = job.id)
 WHERE id = %(job)s AND plan_claim = %(claim)s AND state = 'running' AND NOT planned
 """

@@ -1,7 +1,7 @@
 """Keeps jobs going whatever dies (G9): a process of its own that needs no broker and no free worker to do its part.
 
 Each lap it ends what has come to an end, asks workers to look at what waits or was left behind, shows active jobs
-again, and asks for vectors that are due. Several reapers at once do no harm.
+again, starts retries whose turn has come, and asks for vectors that are due. Several reapers at once do no harm.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, ProgrammingError, connectio
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from pomni_admin.summaries import lifecycle, mirror, pending, planner, wake
+from pomni_admin.summaries import lifecycle, mirror, pending, planner, turns, wake
 from pomni_admin.summaries.models import ACTIVE, Batch, BatchState, Job, JobState
 
 log = structlog.get_logger(__name__)
@@ -50,6 +50,7 @@ def lap() -> None:
     for job_id in list(Job.objects.filter(state__in=ACTIVE).values_list("pk", flat=True)):
         if lifecycle.settle(job_id) is None:
             _push(job_id)
+    turns.start_next()
     if due := pending.due():
         wake.vectors(due)
 

@@ -9,10 +9,11 @@ PostgreSQL's clock decides, one for all machines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import connection
@@ -20,7 +21,7 @@ from django.db.models.functions import Now
 
 from pomni_admin.cache import layer
 from pomni_admin.summaries import jobs
-from pomni_admin.summaries.models import Job, Kind, Schedule
+from pomni_admin.summaries.models import Job, JobState, Kind, Schedule
 from pomni_admin.summaries.periods import DAY, Period, day_of, month_of, week_of
 
 KINDS = (Kind.DAILY, Kind.WEEKLY, Kind.MONTHLY)
@@ -28,6 +29,27 @@ LATE_AT_MOST = timedelta(hours=1)
 MISSED_AT_MOST = 7
 """Of so many periods, the newest that were due, is it looked whether they have been missed."""
 STARTED_BY = "schedule"
+
+LAST = """
+SELECT DISTINCT ON (job.kind) job.*
+FROM unnest(ARRAY['daily', 'weekly', 'monthly']) AS kind (name) CROSS JOIN unnest(%(states)s::text[]) AS state (name)
+CROSS JOIN LATERAL (
+    SELECT * FROM summaries_job AS one
+    WHERE one.started_by = %(by)s AND one.kind = kind.name AND one.state = state.name
+    ORDER BY one.created_at DESC, one.id DESC LIMIT 1
+) AS job
+ORDER BY job.kind, job.created_at DESC
+"""
+
+RUN = """
+SELECT due.kind, due.start_on, due.end_on
+FROM unnest(%(kinds)s::text[], %(starts)s::date[], %(ends)s::date[]) AS due (kind, start_on, end_on)
+WHERE EXISTS (
+    SELECT 1 FROM summaries_job AS job
+    WHERE job.kind = due.kind AND job.period_start = due.start_on AND job.period_end = due.end_on
+      AND job.user_id IS NULL
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +102,33 @@ def start_due(now: datetime | None = None) -> list[Job]:
 
 
 def standings(now: datetime | None = None) -> tuple[Standing, ...]:
-    """All schedules, in the order of their kinds."""
-    now = now or _now()
-    return tuple(_standing(schedule, now) for schedule in _all())
+    """All schedules, in the order of their kinds: three statements, each of which steps along an index."""
+    all_ = _all()
+    now = now or all_[0].now
+    last = {job.kind: job for job in Job.objects.raw(LAST, {"by": STARTED_BY, "states": list(JobState)})}
+    due = [missed for schedule in all_ if schedule.on for missed in _due(schedule, now)]
+    run = _run(due)
+    return tuple(
+        Standing(
+            kind=(kind := Kind(schedule.kind)),
+            on=schedule.on,
+            next_at=_next(kind, now) if schedule.on else None,
+            last=last.get(kind),
+            missed=tuple(one for one in due if one.kind is kind and (kind, one.period) not in run),
+        )
+        for schedule in all_
+    )
+
+
+def waits(kind: Kind) -> bool:
+    """Whether the clock is about to start a job of the kind, and has not been able to yet."""
+    schedule = Schedule.objects.annotate(now=Now()).filter(kind=kind, on=True).first()
+    if schedule is None or kind not in KINDS:
+        return False
+    due_at = next(_dues(kind, schedule.now))
+    if due_at < schedule.since or schedule.now - due_at > LATE_AT_MOST:
+        return False
+    return not Job.objects.filter(once=f"{kind}:{_period(kind, due_at).start}").exists()
 
 
 def switch(kind: Kind, *, on: bool) -> bool:
@@ -93,39 +139,43 @@ def switch(kind: Kind, *, on: bool) -> bool:
     return changed == 1
 
 
-def _all() -> list[Schedule]:
+class _Now(Protocol):
+    """A schedule as it is read: with PostgreSQL's time beside it."""
+
+    kind: str
+    on: bool
+    since: datetime
+    now: datetime
+
+
+def _all() -> list[_Now]:
     """In the order of `KINDS`. A schedule is on from when it is first asked for."""
-    found = {schedule.kind: schedule for schedule in Schedule.objects.all()}
+    all_ = Schedule.objects.annotate(now=Now())
+    found = {schedule.kind: schedule for schedule in all_}
     if not found.keys() >= set(KINDS):
         Schedule.objects.bulk_create((Schedule(kind=kind) for kind in KINDS), ignore_conflicts=True)
-        found = {schedule.kind: schedule for schedule in Schedule.objects.all()}
+        found = {schedule.kind: schedule for schedule in all_.all()}
     return [found[kind] for kind in KINDS]
 
 
-def _standing(schedule: Schedule, now: datetime) -> Standing:
+def _due(schedule: _Now, now: datetime) -> Iterator[Missed]:
+    """The newest periods that were due, and no longer are started by the clock: missed unless somebody has run them."""
     kind = Kind(schedule.kind)
-    return Standing(
-        kind=kind,
-        on=schedule.on,
-        next_at=_next(kind, now) if schedule.on else None,
-        last=Job.objects.filter(kind=kind, started_by=STARTED_BY).order_by("-created_at").first(),
-        missed=_missed(schedule, now) if schedule.on else (),
-    )
+    for due_at in islice(_dues(kind, now - LATE_AT_MOST), MISSED_AT_MOST):
+        if due_at >= schedule.since:
+            yield Missed(kind, _period(kind, due_at), due_at)
 
 
-def _missed(schedule: Schedule, now: datetime) -> tuple[Missed, ...]:
-    kind = Kind(schedule.kind)
-    dues = [due for due in islice(_dues(kind, now - LATE_AT_MOST), MISSED_AT_MOST) if due >= schedule.since]
-    if not dues:
-        return ()
-    due_periods = {_period(kind, due_at): due_at for due_at in dues}
-    spans = Job.objects.filter(kind=kind, user_id=None, period_start__gte=min(due_periods, key=_start).start)
-    run = {Period(start, end) for start, end in spans.values_list("period_start", "period_end")}
-    return tuple(Missed(kind, period, due_at) for period, due_at in due_periods.items() if period not in run)
-
-
-def _start(period: Period) -> date:
-    return period.start
+def _run(due: Sequence[Missed]) -> set[tuple[Kind, Period]]:
+    """Those of the periods for which there is a job, whoever started it."""
+    values: dict[str, Any] = {
+        "kinds": [one.kind for one in due],
+        "starts": [one.period.start for one in due],
+        "ends": [one.period.end for one in due],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(RUN, values)
+        return {(Kind(kind), Period(start, end)) for kind, start, end in cursor.fetchall()}
 
 
 def _dues(kind: Kind, now: datetime) -> Iterator[datetime]:

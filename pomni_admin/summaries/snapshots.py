@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +42,7 @@ LEFT JOIN LATERAL (
 
 ONE = SNAPSHOTS + "WHERE job.id = %(job)s"
 
-NEWEST = SNAPSHOTS + "ORDER BY job.created_at DESC, job.id LIMIT %(limit)s"
+THESE = SNAPSHOTS + "WHERE job.id = ANY(%(jobs)s)"
 
 SHORTEST_RATE_S = 1.0
 """A rate over less time than this says nothing."""
@@ -53,9 +54,10 @@ def read(job_id: UUID | str) -> JobSnapshot | None:
     return found[0] if found else None
 
 
-def newest(limit: int) -> list[JobSnapshot]:
-    """The newest jobs, from PostgreSQL."""
-    return _read(NEWEST, {"limit": limit})
+def these(job_ids: Iterable[UUID | str]) -> dict[str, JobSnapshot]:
+    """These jobs now, from PostgreSQL, by id; those that are no longer there are not among them."""
+    ids = [UUID(str(job_id)) for job_id in job_ids]
+    return {found.job_id: found for found in _read(THESE, {"jobs": ids})} if ids else {}
 
 
 def _read(sql: str, values: dict[str, Any]) -> list[JobSnapshot]:

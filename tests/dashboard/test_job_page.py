@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import uuid
@@ -11,12 +12,16 @@ from datetime import timedelta
 import pytest
 import redis
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from pomni_admin.accounts.models import User
+from pomni_admin.accounts.roles import Role
 from pomni_admin.audit import acts
 from pomni_admin.cache import handle_of, layer
+from pomni_admin.dashboard.page import Audience
+from pomni_admin.dashboard.pages.job import JOB
 from pomni_admin.summaries import mirror, retention
 from pomni_admin.summaries.models import Batch, BatchState, Failure, Job
 from tests.harness.cast import Cast
@@ -271,3 +276,41 @@ def test_after_an_act_the_focus_is_on_what_came_of_it(admin: Client, make: Make)
     assert said
     assert "autofocus" in said[0]
     assert 'tabindex="-1"' in said[0]
+
+
+def test_twenty_thousand_batches_are_a_grid_of_two_hundred_cells(admin: Client, make: Make) -> None:
+    """Each cell shows the worst of its hundred; the page stays small, and an update brings only the rows that moved."""
+    job = make("running")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO summaries_batch (job_id, number, claimed_at, heartbeat_at, units, state, errors, lease_until)
+            SELECT %s, n, now(), now(), ARRAY[n],
+                   CASE WHEN n <= 10000 THEN 'done' WHEN n <= 10002 THEN 'running' ELSE 'waiting' END,
+                   CASE WHEN n = 150 THEN 1 ELSE 0 END,
+                   CASE WHEN n = 10001 THEN now() + interval '1 min' WHEN n = 10002 THEN now() - interval '1 min' END
+            FROM generate_series(2, 20000) n
+            """,
+            [job.pk],
+        )
+    html = page(admin, job)
+    assert len(gzip.compress(html.encode())) < 80_000
+    grid = html.partition('class="grid-of-batches"')[2].partition("</section>")[0]
+    cells = re.findall(r'<i class="b-([a-z-]+)"', grid)
+    assert len(cells) == 200
+    assert (cells[0], cells[1], cells[2], cells[100], cells[101]) == (
+        "part",
+        "failed",
+        "done",
+        "left-behind",
+        "waiting",
+    )
+    assert "101–200: 100 done, 1 with failures" in grid
+    tally = re.sub(r"<[^>]+>", "", html.partition('id="job-tally"')[2].partition("</ul>")[0])
+    assert [int(n.replace(",", "")) for n in re.findall(r"[\d,]+", tally)] == [9999, 1, 1, 1, 9999]
+    viewer = Audience(Role.VIEWER, "ru")
+    before = JOB.paint_live(JOB.view(str(job.pk)), viewer)
+    Batch.objects.filter(job=job, number=20000).update(state="done")
+    after = JOB.paint_live(JOB.view(str(job.pk)), viewer)
+    assert {name for name in after if name.startswith("grid") and after[name] != before[name]} == {"grid-7"}
+    assert len(after["grid-7"].encode()) < 1000

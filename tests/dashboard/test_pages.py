@@ -144,10 +144,10 @@ def test_an_address_with_a_slash_too_many_leads_to_the_page(admin: Client) -> No
 
 
 def test_a_fault_is_told_in_the_design_and_without_its_details(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(limit: int) -> None:
+    def broken() -> None:
         raise RuntimeError("a detail that is nobody's business")
 
-    monkeypatch.setattr("pomni_admin.summaries.jobs.recent", broken)
+    monkeypatch.setattr("pomni_admin.summaries.schedules.standings", broken)
     admin.raise_request_exception = False
     response = admin.get("/jobs")
     assert response.status_code == 500

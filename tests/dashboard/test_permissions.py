@@ -85,6 +85,18 @@ TABLE = (
     Row("dashboard:metrics", "POST", 405, 405, 405, 405, 405),
     Row("dashboard:jobs", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:jobs", "POST", 405, 405, 405, 405, 405),
+    Row("dashboard:filter_jobs", "POST", SIGN_IN, 302, 302, 302, 403),
+    Row("dashboard:filter_jobs", "GET", 405, 405, 405, 405, 405),
+    Row("dashboard:selected", "GET", 302, 302, 302, 302, 302),
+    Row("dashboard:selected", "POST", 405, 405, 405, 405, 405),
+    Row("dashboard:preview_retry", "POST", SIGN_IN, 403, 403, 302, 403, act="summaries.retry"),
+    Row("dashboard:preview_cancel", "POST", SIGN_IN, 403, 403, 302, 403, act="summaries.cancel"),
+    Row("dashboard:retry_selected", "POST", SIGN_IN, 403, 403, 400, 403, act="summaries.retry"),
+    Row("dashboard:cancel_selected", "POST", SIGN_IN, 403, 403, 400, 403, act="summaries.cancel"),
+    *(
+        Row(f"dashboard:{name}", "GET", 405, 405, 405, 405, 405)
+        for name in ("preview_retry", "preview_cancel", "retry_selected", "cancel_selected")
+    ),
     Row("dashboard:job", "GET", SIGN_IN, 404, 404, 404, 403, (NOBODY,)),
     Row("dashboard:totals", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:run", "GET", SIGN_IN, 403, 403, 200, 403),

@@ -31,6 +31,6 @@ def _paint(page: Page[Any], subject: str, audiences: Collection[Audience]) -> di
     view = page.view(subject)
     return {
         # str.__str__, because str() leaves Django's safe strings as they are, and the encoder takes only plain ones
-        audience: {f"{page.name}-{name}": str.__str__(html) for name, html in page.paint(view, audience).items()}
+        audience: {f"{page.name}-{name}": str.__str__(html) for name, html in page.paint_live(view, audience).items()}
         for audience in audiences
     }

@@ -1,4 +1,8 @@
-"""Addresses of the WebSockets: `live/<page>` and `live/<page>/<subject>`."""
+"""Addresses of the WebSockets: `live/<page>` and `live/<page>/<subject>`.
+
+The subject is a job's id; on the Jobs page the rows and filters that somebody has before them, as `job_filters` packs
+them.
+"""
 
 from typing import Any
 
@@ -11,4 +15,5 @@ live_page: Any = LivePage.as_asgi()  # Django's `path` is typed for views over H
 websocket = [
     path("live/<slug:page>", live_page),
     path("live/<slug:page>/<uuid:subject>", live_page),
+    path("live/jobs/<str:subject>", live_page, {"page": "jobs"}),
 ]

@@ -10,11 +10,13 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import get_template
 from django.urls import path, reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, override
 from django.views.decorators.http import require_POST
 
 from pomni_admin.accounts.models import User
@@ -22,7 +24,7 @@ from pomni_admin.accounts.roles import CANCEL_JOBS, RUN_JOBS, VIEW_SITE
 from pomni_admin.audit.vocabulary import REASONS, Reason
 from pomni_admin.dashboard.access import View, requires
 from pomni_admin.dashboard.job import STEERING, JobView, view_of
-from pomni_admin.dashboard.page import Gone, Page
+from pomni_admin.dashboard.page import Audience, Gone, Page
 from pomni_admin.dashboard.show import shown
 from pomni_admin.dashboard.words import JOB_STATES
 from pomni_admin.summaries import control, jobs
@@ -61,7 +63,7 @@ class JobPage(Page[JobView]):
     name = "job"
     title = gettext_lazy("Job")
     permission = VIEW_SITE
-    fragments = ("head", "acts", "counters", "workers", "failures", "times")
+    fragments = ("head", "acts", "counters", "workers", "failures", "times", "tally")
     under = "jobs"
     gone = "dashboard/job/gone.html"
 
@@ -73,6 +75,16 @@ class JobPage(Page[JobView]):
         if job is None:
             raise Gone
         return view_of(job)
+
+    def paint_live(self, view: JobView, audience: Audience) -> dict[str, SafeString]:
+        """Of the grid only the rows in which something moved: a batch that is done costs a few hundred bytes."""
+        painted = self.paint(view, audience)
+        with override(audience.language):
+            template = get_template("dashboard/job/_grid_row.html")
+            for number, row in enumerate(view.batches.rows):
+                html = template.render({"number": number, "row": row})
+                painted[f"grid-{number}"] = SafeString(html.strip())
+        return painted
 
 
 def _steering(name: str, permission: str) -> View:

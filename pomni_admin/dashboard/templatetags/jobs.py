@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from django import template
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 
 from pomni_admin.dashboard import job_words
 
@@ -56,3 +58,38 @@ def run_choice(kind: str) -> str:
 def run_problem(code: str) -> str:
     """What is wrong with a field of the form that starts a job."""
     return str(job_words.RUN_PROBLEMS.get(code, code))
+
+
+@register.filter
+def wrong_job_filter(what: str) -> str:
+    """What a filter of the list takes, where it was given something else."""
+    return str(job_words.WRONG_FILTERS.get(what, what))
+
+
+@register.filter
+def span_word(span: str) -> str:
+    """A time of start that is one press away."""
+    return str(job_words.SPANS.get(span, span))
+
+
+@register.filter
+def fate_word(word: str) -> str:
+    """What an act on several jobs would do to one of them."""
+    return str(job_words.FATES.get(word, word))
+
+
+@register.simple_tag
+def bulk_name(act: str, count: int) -> str:
+    """What a button does with so many selected jobs."""
+    if act == "retry":
+        return ngettext("Retry failed users of %(n)s selected", "Retry failed users of %(n)s selected", count) % {
+            "n": count
+        }
+    return ngettext("Cancel %(n)s selected", "Cancel %(n)s selected", count) % {"n": count}
+
+
+@register.simple_tag
+def bulk_labels(act: str, counts: Iterable[int]) -> str:
+    """The button's names by the number of jobs, as JSON, for the script that counts what is ticked."""
+    none = gettext("Retry failed users of selected") if act == "retry" else gettext("Cancel selected")
+    return json.dumps([f"{bulk_name(act, count) if count else none}…" for count in counts], ensure_ascii=False)

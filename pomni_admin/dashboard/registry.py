@@ -12,10 +12,11 @@ from pomni_admin.dashboard.pages.health import HEALTH
 from pomni_admin.dashboard.pages.job import JOB
 from pomni_admin.dashboard.pages.jobs import JOBS
 from pomni_admin.dashboard.pages.locks import LOCKS
+from pomni_admin.dashboard.pages.overview import OVERVIEW
 from pomni_admin.dashboard.pages.people import PEOPLE
 from pomni_admin.dashboard.pages.run import RUN
 from pomni_admin.dashboard.pages.totals import TOTALS
 from pomni_admin.dashboard.pages.users import USERS
 
-PAGES: Final[tuple[Page[Any], ...]] = (JOBS, JOB, RUN, TOTALS, CACHES, LOCKS, USERS, HEALTH, AUDIT, PEOPLE)
+PAGES: Final[tuple[Page[Any], ...]] = (OVERVIEW, JOBS, JOB, RUN, TOTALS, CACHES, LOCKS, USERS, HEALTH, AUDIT, PEOPLE)
 LIVE: Final[Mapping[str, Page[Any]]] = {page.name: page for page in PAGES if page not in {RUN, TOTALS, USERS, PEOPLE}}

@@ -4,11 +4,24 @@ from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from pomni_admin.dashboard import theme
-from pomni_admin.dashboard.pages import audit, caches, health, healthz, job, jobs, locks, people, run, totals, users
+from pomni_admin.dashboard.pages import (
+    audit,
+    caches,
+    health,
+    healthz,
+    job,
+    jobs,
+    locks,
+    overview,
+    people,
+    run,
+    totals,
+    users,
+)
 
 app_name = "dashboard"
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="dashboard:jobs"), name="root"),
+    *overview.urlpatterns,
     path("theme", theme.choose, name="theme"),
     *jobs.urlpatterns,
     *run.urlpatterns,

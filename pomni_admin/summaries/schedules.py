@@ -85,6 +85,12 @@ def standings(now: datetime | None = None) -> tuple[Standing, ...]:
     return tuple(_standing(schedule, now) for schedule in _all())
 
 
+def missed(now: datetime | None = None) -> tuple[Missed, ...]:
+    """What has been missed of all schedules that are on; of each, newest first."""
+    now = now or _now()
+    return tuple(one for schedule in _all() if schedule.on for one in _missed(schedule, now))
+
+
 def switch(kind: Kind, *, on: bool) -> bool:
     """Switch a schedule; False when it was so already. What falls due while it is off is not missed."""
     _all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +42,8 @@ LEFT JOIN LATERAL (
 
 ONE = SNAPSHOTS + "WHERE job.id = %(job)s"
 
+SEVERAL = SNAPSHOTS + "WHERE job.id = ANY(%(jobs)s::uuid[]) ORDER BY job.created_at DESC, job.id"
+
 NEWEST = SNAPSHOTS + "ORDER BY job.created_at DESC, job.id LIMIT %(limit)s"
 
 SHORTEST_RATE_S = 1.0
@@ -56,6 +59,11 @@ def read(job_id: UUID | str) -> JobSnapshot | None:
 def newest(limit: int) -> list[JobSnapshot]:
     """The newest jobs, from PostgreSQL."""
     return _read(NEWEST, {"limit": limit})
+
+
+def several(job_ids: Collection[str]) -> list[JobSnapshot]:
+    """These jobs, from PostgreSQL, the newest first."""
+    return _read(SEVERAL, {"jobs": list(job_ids)}) if job_ids else []
 
 
 def _read(sql: str, values: dict[str, Any]) -> list[JobSnapshot]:

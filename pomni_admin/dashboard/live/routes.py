@@ -11,4 +11,5 @@ live_page: Any = LivePage.as_asgi()  # Django's `path` is typed for views over H
 websocket = [
     path("live/<slug:page>", live_page),
     path("live/<slug:page>/<uuid:subject>", live_page),
+    path("live/<slug:page>/<slug:subject>", live_page),
 ]

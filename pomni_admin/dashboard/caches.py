@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cache_layer import CacheStats, CacheSwitch, Histogram, Instance, Settings
+from cache_layer import DROPPABLE, CacheStats, CacheSwitch, Histogram, Instance, Settings
 from pomni_admin.dashboard import charts
 from pomni_admin.dashboard.charts import READS, Chart, Mark
+from pomni_admin.dashboard.extents import ExtentView, MeasuredView
 from pomni_admin.dashboard.history import History
 from pomni_admin.dashboard.matters import SILENT_AFTER_S
 from pomni_admin.dashboard.spans import Span
@@ -48,6 +49,8 @@ class CacheCard:
     Attributes:
         shape: what its figures are about: `reads` of values, `turns` of the talk buffer, or `locks`.
         is_on: in this process.
+        is_droppable: it holds copies alone.
+        extent: as measured last; None where that is long ago.
         why_off: what in this process's environment keeps it off.
         hit_rate: hits by reads, of one; None without a read.
         reads_chart, times_chart: None where there is nothing to draw.
@@ -59,6 +62,8 @@ class CacheCard:
     is_on: bool
     why_off: str
     switched_off: SwitchedOffView | None
+    is_droppable: bool
+    extent: ExtentView | None
     ttl_s: float
     deny_ttl_s: float | None
     reads: int
@@ -116,9 +121,14 @@ SHAPES = {"talkbuf": "turns", "lock": "locks"}
 
 
 def card(
-    switch: CacheSwitch, span: Span, history: History | None, marks: Sequence[Mark], settings: Settings
+    switch: CacheSwitch,
+    span: Span,
+    history: History | None,
+    measured: MeasuredView | None,
+    marks: Sequence[Mark],
+    settings: Settings,
 ) -> CacheCard:
-    """`history` is None while it is not known."""
+    """`history` and `measured` are None while they are not known."""
     name, off = switch.cache, switch.switched_off
     whole = CacheStats() if history is None else history.whole.get(name, CacheStats())
     shape = SHAPES.get(name, "reads")
@@ -130,6 +140,8 @@ def card(
         is_on=switch.on,
         why_off=switch.why_off,
         switched_off=None if off is None else SwitchedOffView(off.by, off.reason, off.since),
+        is_droppable=name in DROPPABLE,
+        extent=None if measured is None else measured.caches.get(name),
         ttl_s=settings.ttls[name].total_seconds(),
         deny_ttl_s=settings.deny_ttl.total_seconds() if name == "access_state" else None,
         reads=charts.reads_of(whole),

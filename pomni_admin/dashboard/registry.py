@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from pomni_admin.dashboard.page import Page
 from pomni_admin.dashboard.pages.audit import AUDIT
+from pomni_admin.dashboard.pages.bump_rag import BUMP_RAG
 from pomni_admin.dashboard.pages.caches import CACHES
+from pomni_admin.dashboard.pages.drop_cache import DROP_CACHE
 from pomni_admin.dashboard.pages.health import HEALTH
 from pomni_admin.dashboard.pages.job import JOB
 from pomni_admin.dashboard.pages.jobs import JOBS
@@ -18,5 +20,21 @@ from pomni_admin.dashboard.pages.run import RUN
 from pomni_admin.dashboard.pages.totals import TOTALS
 from pomni_admin.dashboard.pages.users import USERS
 
-PAGES: Final[tuple[Page[Any], ...]] = (OVERVIEW, JOBS, JOB, RUN, TOTALS, CACHES, LOCKS, USERS, HEALTH, AUDIT, PEOPLE)
-LIVE: Final[Mapping[str, Page[Any]]] = {page.name: page for page in PAGES if page not in {RUN, TOTALS, USERS, PEOPLE}}
+PAGES: Final[tuple[Page[Any], ...]] = (
+    OVERVIEW,
+    JOBS,
+    JOB,
+    RUN,
+    TOTALS,
+    CACHES,
+    DROP_CACHE,
+    BUMP_RAG,
+    LOCKS,
+    USERS,
+    HEALTH,
+    AUDIT,
+    PEOPLE,
+)
+NOT_LIVE: Final = frozenset({RUN, TOTALS, DROP_CACHE, BUMP_RAG, USERS, PEOPLE})
+LIVE: Final = frozenset({RUN, TOTALS, DROP_CACHE, BUMP_RAG, USERS, PEOPLE})
+LIVE: Final[Mapping[str, Page[Any]]] = {page.name: page for page in PAGES if page not in NOT_LIVE}

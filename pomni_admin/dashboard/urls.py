@@ -6,7 +6,9 @@ from django.views.generic import RedirectView
 from pomni_admin.dashboard import theme
 from pomni_admin.dashboard.pages import (
     audit,
+    bump_rag,
     caches,
+    drop_cache,
     health,
     healthz,
     job,
@@ -28,6 +30,8 @@ urlpatterns = [
     *totals.urlpatterns,
     *job.urlpatterns,
     *caches.urlpatterns,
+    *drop_cache.urlpatterns,
+    *bump_rag.urlpatterns,
     *locks.urlpatterns,
     *users.urlpatterns,
     *health.urlpatterns,

@@ -243,6 +243,7 @@ RESULTS: Final[Words] = {
     "no_such_job": pgettext_lazy("result", "no such job"),
     "no_change": pgettext_lazy("result", "no change"),
     "unknown_person": pgettext_lazy("result", "no such person"),
+    "not_finished": pgettext_lazy("result", "not finished"),
     "invalid_period": pgettext_lazy("result", "no such period"),
 }
 PEOPLE_REFUSED: Final[Words] = {

@@ -24,9 +24,10 @@ from pomni_admin.accounts.models import User
 from pomni_admin.accounts.roles import SWITCH_CACHES, VIEW_SITE
 from pomni_admin.audit import acts
 from pomni_admin.audit.vocabulary import REASONS, Act
-from pomni_admin.dashboard import charts, history
+from pomni_admin.dashboard import charts, extents, history
 from pomni_admin.dashboard.access import View, requires
 from pomni_admin.dashboard.caches import ORDER, CacheCard, InstanceRow, card
+from pomni_admin.dashboard.extents import MeasuredView
 from pomni_admin.dashboard.history import History
 from pomni_admin.dashboard.page import Gone, Page
 from pomni_admin.dashboard.show import answer
@@ -51,6 +52,7 @@ class CachesView:
     unreachable: str
     circuit: str
     instance: InstanceRow | None
+    measured: MeasuredView | None
     cards: tuple[CacheCard, ...]
     instances: tuple[InstanceRow, ...]
     reasons_off: tuple[str, ...] = REASONS[Act.SWITCH_CACHE_OFF]
@@ -85,6 +87,7 @@ class CachesPage(Page[CachesView]):
         except Unavailable as error:
             unreachable = error.reason
         marks = charts.deploys(instances, span.starts(datetime.now(UTC)), span)
+        measured = extents.last()
         rows = tuple(InstanceRow.of(instance) for instance in instances)
         if chosen and not unreachable and chosen not in {row.id for row in rows}:
             raise Gone
@@ -95,7 +98,8 @@ class CachesPage(Page[CachesView]):
             unreachable=unreachable,
             circuit=layer.circuit,
             instance=next((row for row in rows if row.id == chosen), None),
-            cards=tuple(card(switches[name], span, past, marks, layer.settings) for name in ORDER),
+            measured=measured,
+            cards=tuple(card(switches[name], span, past, measured, marks, layer.settings) for name in ORDER),
             instances=rows,
         )
 
@@ -113,6 +117,17 @@ def show(request: HttpRequest) -> HttpResponse:
     except Gone:
         messages.info(request, _("That instance is not heard of any more: these are the figures of all together."))
         return redirect(f"{CACHES.address}?span={span}")
+
+
+@require_POST
+@requires(VIEW_SITE)
+def measure(request: HttpRequest) -> HttpResponse:
+    """Have entries and memory measured; it changes nothing, so that whoever looks may ask for it."""
+    try:
+        extents.measure()
+    except Unavailable:
+        messages.error(request, _("Redis is unreachable: nothing was measured."))
+    return redirect("dashboard:caches")
 
 
 def _turning(act: Act, *, on: bool) -> View:
@@ -162,6 +177,7 @@ def _tell(request: HttpRequest, name: str, turned: Turned | None, *, on: bool) -
 CACHES = CachesPage()
 urlpatterns = [
     path("caches", show, name="caches"),
+    path("caches/measure", measure, name="measure_caches"),
     path("caches/<slug:name>/switch-off", _turning(Act.SWITCH_CACHE_OFF, on=False), name="switch_cache_off"),
     path("caches/<slug:name>/switch-on", _turning(Act.SWITCH_CACHE_ON, on=True), name="switch_cache_on"),
 ]

@@ -9,7 +9,7 @@ from tests.harness.staff import PASSWORD
 
 
 def sign_in(page: Page, site: Site, name: str) -> None:
-    """Sign in through the form; ends on Jobs."""
+    """Sign in through the form; ends on the Overview."""
     page.goto(f"{site.url}/account/sign-in")
     page.locator("#id_username").fill(name)
     page.locator("#id_password").fill(PASSWORD)

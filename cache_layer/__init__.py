@@ -19,6 +19,7 @@ from cache_layer.errors import (
 from cache_layer.histograms import Histogram
 from cache_layer.holdings import Holding, Holdings
 from cache_layer.instances import Instance, Presence
+from cache_layer.keyspace import DROPPABLE, Dropped, Extent, Measured
 from cache_layer.layer import CacheLayer, Forgotten, Ping, Sources, SyncCacheLayer, TurnContext
 from cache_layer.layer.talk_turn import Turn
 from cache_layer.person import Identity, Person
@@ -29,6 +30,7 @@ from cache_layer.statistics import CacheStats, MinuteStats
 from cache_layer.switches import CacheSwitch, SwitchedOff, Turned
 
 __all__ = [
+    "DROPPABLE",
     "AccessState",
     "CacheLayer",
     "CacheLayerError",
@@ -37,6 +39,8 @@ __all__ = [
     "Change",
     "Context",
     "Debounce",
+    "Dropped",
+    "Extent",
     "Forgotten",
     "GateView",
     "Grant",
@@ -59,6 +63,7 @@ __all__ = [
     "LockLost",
     "LockUnavailable",
     "LockView",
+    "Measured",
     "Message",
     "MinuteStats",
     "Pass",

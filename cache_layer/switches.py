@@ -187,6 +187,10 @@ class SwitchBoard:
         """
         return self._switches.of(cache).on
 
+    def off(self) -> Mapping[str, OffBy]:
+        """The caches that are off in this process, and what keeps them off, by what it knows now."""
+        return self._switches.off()
+
     def _switch(self, cache: str) -> CacheSwitch:
         return CacheSwitch(cache, self.is_on(cache), self._settings.why_off(cache), self._off.get(cache))
 

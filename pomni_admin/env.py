@@ -35,6 +35,7 @@ POSTGRES_SCHEMES = (
 NOT_LIBPQ = {"prepared_statement_cache_size", "statement_cache_size", "prepared_statement_name_func", "async_fallback"}
 """Query parameters that SQLAlchemy's asyncpg dialect takes and libpq refuses."""
 
+LONGEST_LABEL = 24
 OPENAI_PROVIDER = "pomni_admin.summaries.openai_api.OpenAIProvider"
 OFFLINE_PROVIDER = "pomni_admin.demo.offline.OfflineProvider"
 
@@ -44,6 +45,7 @@ class Environment:
     """Everything below `POMNI_*`, the servers' addresses, and the jobs' limits; durations in seconds.
 
     Attributes:
+        label: what the site calls itself at the head of each page, so that nobody takes staging for production.
         hsts_s: for how long browsers are to insist on TLS (HSTS); on this host's subdomains too, and from a list that
             browsers bring along, only where somebody says so, because neither can be taken back soon.
         direct: for libpq, past any pooler, for who listens.
@@ -60,6 +62,7 @@ class Environment:
     """
 
     mode: str
+    label: str
     debug: bool
     log_level: str
     secret_key: str = field(repr=False)
@@ -146,6 +149,7 @@ def load(environ: Mapping[str, str]) -> Environment:
 
     return Environment(
         mode=mode,
+        label=_label(read, mode),
         debug=read.switch("POMNI_DEBUG", default=False) and not production,
         log_level=logs.level(read),
         secret_key=secret_key or _default_secret(mode),
@@ -191,6 +195,14 @@ def load(environ: Mapping[str, str]) -> Environment:
         api_secrets=_secrets(read, "POMNI_API_SECRET"),
         metrics_secrets=_secrets(read, "POMNI_METRICS_SECRET"),
     )
+
+
+def _label(read: Reader, mode: str) -> str:
+    """`POMNI_ENVIRONMENT`, or the mode."""
+    label = read.text("POMNI_ENVIRONMENT", mode)
+    if len(label) > LONGEST_LABEL or not label.isprintable():
+        raise SettingsError("POMNI_ENVIRONMENT", label, f"1 to {LONGEST_LABEL} characters on one line")
+    return label
 
 
 def database(read: Reader, name: str = "DATABASE_URL") -> Mapping[str, Any]:

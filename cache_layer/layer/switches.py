@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cache_layer.runners import AsyncRunner, SyncRunner
-from cache_layer.switches import CacheSwitch, SwitchBoard, Turned
+from cache_layer.switches import CacheSwitch, OffBy, SwitchBoard, Turned
 
 
 class AsyncSwitches:
@@ -44,6 +44,10 @@ class AsyncSwitches:
         """
         return self._board.is_on(name)
 
+    def off(self) -> Mapping[str, OffBy]:
+        """The caches that this process does not use now, and what keeps it from them; asks nobody."""
+        return self._board.off()
+
 
 class SyncSwitches:
     """Switches for threads; `AsyncSwitches` tells what each does and raises."""
@@ -60,3 +64,6 @@ class SyncSwitches:
 
     def is_on(self, name: str) -> bool:
         return self._board.is_on(name)
+
+    def off(self) -> Mapping[str, OffBy]:
+        return self._board.off()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import reduce
+from operator import add
 
 from cache_layer.breaker import CircuitState
 from cache_layer.exchange import EXCHANGE_EVERY_S
 from cache_layer.holdings import Holdings
+from cache_layer.keyspace import WALKS, Dropped, Keyspace, Measured
 from cache_layer.layer.access_state import SyncAccessState
 from cache_layer.layer.definitions import Definitions, Forgotten, Ping
 from cache_layer.layer.gates import SyncGates
@@ -42,6 +45,7 @@ class SyncCacheLayer:
         self.gates = SyncGates(self._definitions.gate, self._runner)
         self.stats = SyncStats(self._definitions.exchange, self._runner)
         self.switches = SyncSwitches(self._definitions.exchange.board, self._runner)
+        self._keyspace = Keyspace(self._definitions.keys)
         self._runner.measures = self._definitions.exchange.measures
 
     @property
@@ -128,6 +132,26 @@ class SyncCacheLayer:
             tg_id: where it is known, the cached identity is looked at too.
         """
         return self._runner.run(self._definitions.holdings(user_id, tg_id))
+
+    def drop_all(self, cache: str) -> Dropped:
+        """Drop all entries of a cache, at every server; no load that began before lands after it (G2).
+
+        Walks over all keys in small steps, which takes seconds where there are millions.
+
+        Raises:
+            ValueError: there is no such cache, or it holds what is nowhere else.
+            Unavailable: Redis is away; part of it may have been dropped.
+        """
+        parts = [part for _ in range(WALKS) for part in self._runner.run_at_each(lambda: self._keyspace.walk(cache))]
+        return Dropped(sum(part.keys for part in parts), all(part.complete for part in parts))
+
+    def measure(self) -> Measured:
+        """How many entries each cache has, and how much memory they take: estimated from a sample where there are many.
+
+        Raises:
+            Unavailable: Redis is away.
+        """
+        return reduce(add, self._runner.run_at_each(self._keyspace.measure))
 
     def lock(self, name: str, *, job: str = "", wait: timedelta = timedelta(0), fence: int | None = None) -> SyncHold:
         """Hold a lock for the length of a `with`; renewed in the background, given back at its end.

@@ -22,8 +22,8 @@ from cache_layer.steps import Batch, Call, Command
 
 L = TypeVar("L")
 
-KEYLESS = frozenset({"INFO", "PING", "PUBLISH", "TIME"})
-"""Commands that any node answers; of all others the second word is the key."""
+KEYLESS = frozenset({"DBSIZE", "INFO", "MEMORY", "PING", "PUBLISH", "RANDOMKEY", "SCAN", "TIME"})
+"""Commands that any node answers, or that one is chosen for; of all others the second word is the key."""
 
 
 class Address(NamedTuple):

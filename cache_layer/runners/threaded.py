@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from cache_layer.codecs import Subject
+from cache_layer.errors import Unavailable
+from cache_layer.runners.clients import Client
 from cache_layer.runners.perform_threaded import SyncClient, SyncPerformer
 from cache_layer.runners.renewal import SyncRenewal
+from cache_layer.runners.routes import Cluster, Node
 from cache_layer.settings import Settings
 from cache_layer.shapes.asked import Readable
 from cache_layer.shapes.value import WAIT_AT_MOST_S
@@ -42,8 +45,12 @@ class SyncRunner(SyncPerformer):
         self._flights: dict[str, _Flight[Any]] = {}
         self._boarding = threading.Lock()
 
-    def run(self, steps: Steps[T], load: Callable[[], Any] = _nothing_to_load) -> T:
-        """Perform the steps and return what they end in; `AsyncRunner.run` without the waiting."""
+    def run(self, steps: Steps[T], load: Callable[[], Any] = _nothing_to_load, *, at: Node[Client] | None = None) -> T:
+        """Perform the steps and return what they end in; `AsyncRunner.run` without the waiting.
+
+        Args:
+            at: the node that all of them are for, whatever their keys.
+        """
         reply: Any = None
         error: Exception | None = None
         while True:
@@ -62,9 +69,21 @@ class SyncRunner(SyncPerformer):
                 elif isinstance(step, Pause):
                     time.sleep(step.seconds)
                 else:
-                    reply = self._perform(step)
+                    reply = self._perform(step, at=at)
             except Exception as caught:  # noqa: BLE001  thrown into the steps, which decide
                 error = caught
+
+    def run_at_each(self, make: Callable[[], Steps[T]]) -> Sequence[T]:
+        """The same steps once at every server there is, one after the other.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        if self._routes is None:
+            raise Unavailable("no REDIS_URL")
+        if isinstance(self._routes, Cluster) and self._routes.is_stale:
+            self._ask_for_slots()
+        return [self.run(make(), at=node) for node in self._routes.nodes]
 
     def run_shared(self, cache: Readable[T], subject: Subject, load: Callable[[], T]) -> T:
         """`cache.get`, for a subject that other threads may be asking for at this moment: they get one answer."""

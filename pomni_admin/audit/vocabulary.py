@@ -30,6 +30,7 @@ class Reason(TextChoices):
     WRONG_DATA = "wrong_data", _("It shows something wrong")
     INCIDENT = "incident", _("Redis is in trouble")
     MAINTENANCE = "maintenance", _("Work on Redis")
+    CORPUS_CHANGED = "corpus_changed", _("The corpus has changed")
     PROVIDER_TROUBLE = "provider_trouble", _("The provider is in trouble")
     FAILED_BEFORE = "failed_before", _("It failed or stopped early")
     REPAIRED = "repaired", _("It has been put right")
@@ -67,6 +68,8 @@ class Act(TextChoices):
     SWITCH_CACHE_OFF = "cache.switch_off", _("Switched a cache off")
     SWITCH_CACHE_ON = "cache.switch_on", _("Switched a cache on")
     RELEASE_LOCK = "locks.release", _("Released a lock")
+    DROP_CACHE = "cache.drop", _("Dropped a whole cache")
+    BUMP_RAG = "cache.rag.bump", _("Had retrieval begin anew")
     CREATE_SUPERUSER = "accounts.create_superuser", _("Created a superuser")
     INVITE = "accounts.invite", _("Invited somebody")
     REVOKE_INVITATION = "accounts.revoke_invitation", _("Revoked an invitation")
@@ -112,6 +115,8 @@ REASONS: Final[Mapping[Act, tuple[Reason, ...]]] = {
     Act.SWITCH_CACHE_OFF: (Reason.WRONG_DATA, Reason.INCIDENT, Reason.MAINTENANCE, Reason.OTHER),
     Act.SWITCH_CACHE_ON: (Reason.REPAIRED, Reason.OTHER),
     Act.RELEASE_LOCK: (Reason.STUCK, Reason.HOLDER_GONE, Reason.MAINTENANCE, Reason.OTHER),
+    Act.DROP_CACHE: (Reason.WRONG_DATA, Reason.PRIVACY, Reason.MAINTENANCE, Reason.OTHER),
+    Act.BUMP_RAG: (Reason.CORPUS_CHANGED, Reason.WRONG_DATA, Reason.OTHER),
     Act.CREATE_SUPERUSER: (),
     Act.INVITE: (Reason.NEW_COLLEAGUE, Reason.CAME_BACK, Reason.OTHER),
     Act.REVOKE_INVITATION: (),

@@ -28,7 +28,7 @@ def requires(permission: str, *, act: str = "", fresh: bool = False) -> Callable
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
-                back = request.get_full_path() if request.method == "GET" else reverse("dashboard:jobs")
+                back = request.get_full_path() if request.method == "GET" else reverse("dashboard:overview")
                 return redirect_to_login(back)
             user = request.user
             if not user.has_perm(permission):

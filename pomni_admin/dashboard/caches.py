@@ -1,30 +1,22 @@
-"""What the Caches page shows of each cache and of each instance; counts and times are of all processes together."""
+"""What the Caches page shows of each cache and of each instance; counts and times are of all processes together,
+or of one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
-from operator import add
 
-from cache_layer import CacheStats, CacheSwitch, Histogram, Instance, MinuteStats, Settings
+from cache_layer import DROPPABLE, CacheStats, CacheSwitch, Histogram, Instance, Settings
+from pomni_admin.dashboard import charts
+from pomni_admin.dashboard.charts import READS, Chart, Mark
+from pomni_admin.dashboard.extents import ExtentView, MeasuredView
+from pomni_admin.dashboard.history import History
+from pomni_admin.dashboard.matters import SILENT_AFTER_S
+from pomni_admin.dashboard.spans import Span
 
 ORDER = ("access_state", "identity", "recent_history", "rag", "talkbuf", "lock", "summaries_job")
 """What belongs together side by side."""
-READS = ("hit", "miss", "wait", "fallback", "bypass")
-SILENT_AFTER_S = 5.0
-"""An instance says every second that it is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class MinuteRow:
-    """One minute of one cache; `others` are the reads that were not hits."""
-
-    minute: datetime
-    hits: int
-    others: int
-    loads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +49,11 @@ class CacheCard:
     Attributes:
         shape: what its figures are about: `reads` of values, `turns` of the talk buffer, or `locks`.
         is_on: in this process.
+        is_droppable: it holds copies alone.
+        extent: as measured last; None where that is long ago.
         why_off: what in this process's environment keeps it off.
         hit_rate: hits by reads, of one; None without a read.
+        reads_chart, times_chart: None where there is nothing to draw.
         counts: each event's number, also of those that did not happen.
     """
 
@@ -67,6 +62,8 @@ class CacheCard:
     is_on: bool
     why_off: str
     switched_off: SwitchedOffView | None
+    is_droppable: bool
+    extent: ExtentView | None
     ttl_s: float
     deny_ttl_s: float | None
     reads: int
@@ -75,7 +72,8 @@ class CacheCard:
     bytes_read: int
     bytes_written: int
     times: tuple[TimesRow, ...]
-    minutes: tuple[MinuteRow, ...]
+    reads_chart: Chart | None
+    times_chart: Chart | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,37 +120,38 @@ EVENTS = (*READS, "load", "load_error", "fill", "fill_refused", "error", "reject
 SHAPES = {"talkbuf": "turns", "lock": "locks"}
 
 
-def card(switch: CacheSwitch, stats: Sequence[MinuteStats], settings: Settings) -> CacheCard:
-    """`stats` is empty while it is not known."""
+def card(
+    switch: CacheSwitch,
+    span: Span,
+    history: History | None,
+    measured: MeasuredView | None,
+    marks: Sequence[Mark],
+    settings: Settings,
+) -> CacheCard:
+    """`history` and `measured` are None while they are not known."""
     name, off = switch.cache, switch.switched_off
-    by_minute = [(minute.minute, minute.caches.get(name, CacheStats())) for minute in stats]
-    whole = reduce(add, (one for _minute, one in by_minute), CacheStats())
-    reads = _sum(whole, READS)
+    whole = CacheStats() if history is None else history.whole.get(name, CacheStats())
     shape = SHAPES.get(name, "reads")
+    times = None if history is None else charts.latencies(span, history, marks, name)
+    reads = None if history is None or shape != "reads" else charts.reads(span, history, name, marks)
     return CacheCard(
         name=name,
         shape=shape,
         is_on=switch.on,
         why_off=switch.why_off,
         switched_off=None if off is None else SwitchedOffView(off.by, off.reason, off.since),
+        is_droppable=name in DROPPABLE,
+        extent=None if measured is None else measured.caches.get(name),
         ttl_s=settings.ttls[name].total_seconds(),
         deny_ttl_s=settings.deny_ttl.total_seconds() if name == "access_state" else None,
-        reads=reads,
-        hit_rate=whole.counts.get("hit", 0) / reads if reads else None,
+        reads=charts.reads_of(whole),
+        hit_rate=charts.hit_rate_of(whole),
         counts={event: whole.counts.get(event, 0) for event in EVENTS},
         bytes_read=whole.bytes_read,
         bytes_written=whole.bytes_written,
         times=tuple(
             TimesRow.of(what, times) for what, times in (("redis", whole.redis), ("source", whole.load)) if times.count
         ),
-        minutes=tuple(
-            MinuteRow(minute, one.counts.get("hit", 0), _sum(one, READS[1:]), one.counts.get("load", 0))
-            for minute, one in by_minute
-        )
-        if shape == "reads"
-        else (),
+        reads_chart=None if reads is None or reads.is_empty else reads,
+        times_chart=None if times is None or times.is_empty else times,
     )
-
-
-def _sum(stats: CacheStats, events: Collection[str]) -> int:
-    return sum(stats.counts.get(event, 0) for event in events)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -15,9 +16,46 @@ from django.utils.translation import get_language, get_language_info
 from django.utils.translation import gettext as _
 
 from pomni_admin.accounts.models import User
-from pomni_admin.dashboard.page import Audience
+from pomni_admin.cache import layer
+from pomni_admin.dashboard.page import Audience, Page
 from pomni_admin.dashboard.registry import PAGES
 from pomni_admin.dashboard.theme import theme_of
+
+KEYS: Mapping[str, str] = {
+    "overview": "o",
+    "jobs": "j",
+    "caches": "c",
+    "locks": "l",
+    "users": "u",
+    "health": "h",
+    "audit": "a",
+    "people": "p",
+}
+"""The letter that leads to a page, after g."""
+RATES_S = (1, 2, 5)
+"""How often a live page may change, for who does not want it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page in the navigation; `key` is empty for one that no shortcut leads to."""
+
+    name: str
+    title: str
+    address: str
+    key: str
+
+    @classmethod
+    def of(cls, page: Page[Any]) -> Entry:
+        return cls(page.name, str(page.title), page.address, KEYS.get(page.name, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentLabel:
+    """What this site calls itself at the head of each page, and the colour of that."""
+
+    label: str
+    tone: str
 
 
 def site(request: HttpRequest) -> Mapping[str, Any]:
@@ -26,17 +64,26 @@ def site(request: HttpRequest) -> Mapping[str, Any]:
     role = user.role if isinstance(user, User) else None
     audience = Audience(role, get_language() or "en") if role else None
     return {
-        "environment": settings.ENV.mode,
+        "environment": EnvironmentLabel(settings.ENV.label, settings.ENV.mode),
+        "caches_off": _off_here(),
+        "rates": RATES_S,
         "is_stand_in": _is_stand_in(settings.ENV.provider),
         "role": role,
         "can": audience.can if audience else {},
-        "navigation": [page for page in PAGES if audience and not page.under and audience.may(page.permission)],
+        "navigation": [
+            Entry.of(page) for page in PAGES if audience and not page.under and audience.may(page.permission)
+        ],
         "languages": [get_language_info(code) for code, _name in settings.LANGUAGES],
         "theme": theme_of(request),
-        "here": request.get_full_path() if request.method == "GET" else reverse("dashboard:jobs"),
+        "here": request.get_full_path() if request.method == "GET" else reverse("dashboard:overview"),
         "words": live_words(),
         "now": datetime.now(UTC),
     }
+
+
+def _off_here() -> Mapping[str, str]:
+    """The caches that do not use Redis in this process, and why, by what it knows already: asks nobody."""
+    return layer().switches.off()
 
 
 @cache
@@ -53,6 +100,10 @@ def live_words() -> Mapping[str, str]:
         "connecting": _("Connecting…"),
         "reconnecting": _("Reconnecting in {seconds} s"),
         "stale": _("Stale since {time}"),
+        "pause": _("Pause"),
+        "go_on": _("Go on"),
+        "held": _("Paused by you"),
+        "held_more": _("Paused by you: something has changed since"),
         "signed_out": _("Signed out: live updates have ended"),
         "forbidden": _("Not allowed: live updates have ended"),
         "gone": _("This page no longer exists"),

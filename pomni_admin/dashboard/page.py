@@ -61,6 +61,8 @@ class Page(ABC, Generic[V]):
     """The template that says what has become of a subject that is no longer there; empty for the site's own 404."""
     refresh_s: ClassVar[float | None] = None
     """For a page on which things end without anybody announcing it: how often to look while somebody watches."""
+    period_s: ClassVar[float] = 0.2
+    """How long after one painting the next begins, at the earliest; more for a page that looks at everything."""
 
     @property
     def template(self) -> str:

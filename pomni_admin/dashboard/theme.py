@@ -25,7 +25,7 @@ def choose(request: HttpRequest) -> HttpResponse:
     """Remember the choice and go back. It is no secret, so nobody has to be signed in."""
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
-        back = reverse("dashboard:jobs")
+        back = reverse("dashboard:overview")
     response = HttpResponseRedirect(back)
     theme = request.POST.get("theme", "")
     if theme in THEMES:

@@ -6,13 +6,16 @@ from django.views.generic import RedirectView
 from pomni_admin.dashboard import theme
 from pomni_admin.dashboard.pages import (
     audit,
+    bump_rag,
     caches,
+    drop_cache,
     health,
     healthz,
     job,
     jobs,
     locks,
     metrics,
+    overview,
     people,
     readyz,
     release_lock,
@@ -24,7 +27,7 @@ from pomni_admin.dashboard.pages import (
 
 app_name = "dashboard"
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="dashboard:jobs"), name="root"),
+    *overview.urlpatterns,
     path("theme", theme.choose, name="theme"),
     *jobs.urlpatterns,
     *run.urlpatterns,
@@ -32,6 +35,8 @@ urlpatterns = [
     *totals.urlpatterns,
     *job.urlpatterns,
     *caches.urlpatterns,
+    *drop_cache.urlpatterns,
+    *bump_rag.urlpatterns,
     *locks.urlpatterns,
     *release_lock.urlpatterns,
     *users.urlpatterns,

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import ngettext, pgettext_lazy
 
 Words = Mapping[str, str | Promise]
 
@@ -36,6 +36,67 @@ CACHES: Final[Words] = {
     "lock": _("Who may do what only one may do at a time"),
     "identity": _("Who writes, and what may be stored of them"),
 }
+SPANS: Final[Words] = {
+    "15m": _("15 min"),
+    "1h": _("1 hour"),
+    "24h": _("24 hours"),
+}
+SERIES: Final[Words] = {
+    "hits": _("Hits"),
+    "others": _("Other reads"),
+    "people": _("People"),
+}
+"""Of charts; the name of a cache and a quantile are the same in every language."""
+AWAY: Final[Words] = {
+    "redis": _("Not known: Redis does not answer."),
+    "postgres": _("Not known: PostgreSQL does not answer."),
+}
+MATTERS: Final[Words] = {
+    "redis_away": _("Redis does not answer: the bot works on PostgreSQL, and what only Redis knows is not shown"),
+    "postgres_away": _("PostgreSQL does not answer"),
+    "job_failed": _("%(about)s: the job failed"),
+    "job_partial": _("%(about)s: the job is only partly done"),
+    "job_stalled": _("%(about)s: the job does not move"),
+    "job_paused": _("%(about)s: the job is paused"),
+    "no_worker": _("No worker has been heard of: jobs wait"),
+    "circuit": _("%(about)s leaves Redis alone: its circuit is open"),
+    "lock_orphaned": _("The lock %(about)s is held by somebody who is not heard of any more"),
+    "relay_stopped": _("The relay does not run: caches follow changes only by their time to live"),
+    "relay_no_postgres": _("The relay is not connected to PostgreSQL"),
+    "relay_no_redis": _("The relay is not heard of in Redis"),
+    "hit_rate": _("%(about)s: the hit rate has fallen from %(before)s to %(share)s"),
+    "cache_off": _("%(about)s is switched off"),
+    "provider_llm": _("The model's provider has asked to be left alone"),
+    "provider_embeddings": _("The embeddings' provider has asked to be left alone"),
+}
+"""What needs attention. Those with a number are in `matter`."""
+PLACES: Final[Words] = {
+    "job": _("Open the job"),
+    "jobs": _("Open Jobs"),
+    "caches": _("Open Caches"),
+    "locks": _("Open Locks"),
+    "health": _("Open Health"),
+}
+
+
+def matter(code: str, count: int | None) -> str:
+    """The sentence for what needs attention, to be filled in; with `count` it agrees where it has a number."""
+    n = count or 0
+    if code == "missed":
+        return ngettext("%(about)s: %(n)s scheduled run was missed", "%(about)s: %(n)s scheduled runs were missed", n)
+    if code == "relay_late":
+        return ngettext(
+            "The relay is late: %(n)s change waits in the outbox",
+            "The relay is late: %(n)s changes wait in the outbox",
+            n,
+        )
+    if code == "triggers":
+        return ngettext("%(n)s trigger is not as it should be", "%(n)s triggers are not as they should be", n)
+    if code in {"job_failed", "job_partial"} and n:
+        return f"{MATTERS[code]}, " + ngettext("%(n)s person failed", "%(n)s people failed", n)
+    return str(MATTERS.get(code, code))
+
+
 OFF_BY: Final[Words] = {
     "variable": _("by a variable"),
     "secret": _("a secret is missing"),
@@ -185,6 +246,7 @@ RESULTS: Final[Words] = {
     "not_held": pgettext_lazy("result", "was not held like that any more"),
     "no_change": pgettext_lazy("result", "no change"),
     "unknown_person": pgettext_lazy("result", "no such person"),
+    "not_finished": pgettext_lazy("result", "not finished"),
     "invalid_period": pgettext_lazy("result", "no such period"),
 }
 PEOPLE_REFUSED: Final[Words] = {

@@ -131,6 +131,11 @@ def waits(kind: Kind) -> bool:
     return not Job.objects.filter(once=f"{kind}:{_period(kind, due_at).start}").exists()
 
 
+def missed(now: datetime | None = None) -> tuple[Missed, ...]:
+    """What has been missed of all schedules that are on; of each, newest first."""
+    return tuple(one for standing in standings(now) for one in standing.missed)
+
+
 def switch(kind: Kind, *, on: bool) -> bool:
     """Switch a schedule; False when it was so already. What falls due while it is off is not missed."""
     _all()

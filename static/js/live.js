@@ -26,6 +26,9 @@
   let condition = { redis: true, source: true };
   let ended = false;
   let work = Promise.resolve();
+  let held = null; // what has come and is not shown yet: the newest of each fragment, and the newest frame
+  let paintedAt = 0;
+  let isPaused = false; // by the reader
 
   const show = (state, visible, aloud = visible) => {
     if (text.textContent !== visible) text.textContent = visible;
@@ -42,7 +45,9 @@
     const problem = !condition.source ? words.source_away : condition.redis ? "" : words.redis_away;
     notice.hidden = !problem;
     if (notice.textContent !== problem) notice.textContent = problem;
-    if (socket && socket.readyState === WebSocket.OPEN && seq !== null) {
+    if (isPaused) {
+      show("held", held ? words.held_more : words.held);
+    } else if (socket && socket.readyState === WebSocket.OPEN && seq !== null) {
       show(problem ? "paused" : "live", problem ? words.live_paused : words.live);
     } else if (socket) {
       if (place.dataset.state === "off" || place.dataset.state === "live") show("connecting", words.connecting);
@@ -65,6 +70,22 @@
     }
   };
 
+  // At once, or as often as the reader wants; what comes in between is gathered, and nothing final is lost.
+  const showHeld = async () => {
+    if (!held || isPaused) return;
+    const early = controls.everyMs() - (Date.now() - paintedAt);
+    if (early > 0) {
+      setTimeout(() => { work = work.then(showHeld).catch(drop); }, early);
+      return;
+    }
+    const { frame, fragments, heard } = held;
+    held = null;
+    paintedAt = Date.now();
+    await paint(fragments);
+    const detail = { type: frame.type, seq: frame.seq, changed: frame.changed, at: frame.at, heard, shown: Date.now() };
+    document.dispatchEvent(new CustomEvent("pomni:state", { detail }));
+  };
+
   const take = async (from, frame, heard) => {
     if (from !== socket) return;
     if (frame.type === "condition") {
@@ -72,9 +93,8 @@
     } else if (frame.type === "snapshot" || (frame.type === "delta" && frame.after === seq)) {
       seq = frame.seq;
       attempt = 0;
-      await paint(frame.fragments);
-      const detail = { type: frame.type, seq: frame.seq, changed: frame.changed, at: frame.at, heard, shown: Date.now() };
-      document.dispatchEvent(new CustomEvent("pomni:state", { detail }));
+      held = { frame, heard, fragments: { ...(frame.type === "delta" && held ? held.fragments : {}), ...frame.fragments } };
+      await showHeld();
     } else if (frame.seq !== seq && from.readyState === WebSocket.OPEN) {
       from.send("snapshot"); // a gap: something in between did not arrive
     }
@@ -124,6 +144,14 @@
     if (!socket && Date.now() >= retryAt) connect();
     tell();
   };
+
+  const pause = (wanted) => {
+    isPaused = wanted;
+    work = work.then(showHeld).catch(drop);
+    tell();
+  };
+
+  const controls = window.pomniLiveControls({ pause, words });
 
   const now = () => {
     retryAt = 0;

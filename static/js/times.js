@@ -1,4 +1,5 @@
 // Keeps relative times right: <time data-shown="age|left" datetime="…"> counts by itself, without asking the server.
+// <time data-shown="moment|clock"> is told in the zone of the reader, and its title says it in UTC.
 // <time data-shown="here"> says the time of day where the reader is, and nothing where that is UTC.
 (() => {
   "use strict";
@@ -11,6 +12,8 @@
     skew = Math.abs(difference) < 2500 ? 0 : difference;
   };
 
+  const two = (figure) => String(figure).padStart(2, "0");
+
   const span = (seconds) => {
     const units = [[86400, words.d], [3600, words.h], [60, words.min], [1, words.s]];
     const first = units.findIndex(([size]) => seconds >= size);
@@ -18,7 +21,7 @@
     const [size, unit] = units[first];
     const text = `${Math.floor(seconds / size)}\u00a0${unit}`;
     if (size !== 60) return text;
-    return `${text} ${String(Math.floor(seconds % 60)).padStart(2, "0")}\u00a0${words.s}`;
+    return `${text} ${two(Math.floor(seconds % 60))}\u00a0${words.s}`;
   };
 
   const here = (at) => {
@@ -27,10 +30,19 @@
     return words.here.replace("{time}", time);
   };
 
+  // As the server writes it, so that nothing changes its width.
+  const local = (at, shown) => {
+    const clock = `${two(at.getHours())}:${two(at.getMinutes())}`;
+    if (shown === "clock") return clock;
+    return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${clock}:${two(at.getSeconds())}`;
+  };
+
   const said = (element) => {
-    if (element.dataset.shown === "here") return here(new Date(element.getAttribute("datetime")));
+    const shown = element.dataset.shown;
+    if (shown === "here") return here(new Date(element.getAttribute("datetime")));
+    if (shown === "moment" || shown === "clock") return local(new Date(element.getAttribute("datetime")), shown);
     const apart = (Date.now() + skew - Date.parse(element.getAttribute("datetime"))) / 1000;
-    if (element.dataset.shown === "age") return words.ago.replace("{time}", span(Math.max(0, apart)));
+    if (shown === "age") return words.ago.replace("{time}", span(Math.max(0, apart)));
     return apart < 0 ? words.in.replace("{time}", span(-apart)) : words.over;
   };
 

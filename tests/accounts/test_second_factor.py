@@ -98,7 +98,7 @@ def test_at_sign_in_nobody_is_in_before_the_code(make_user: MakeUser) -> None:
     assert client.get(reverse("dashboard:jobs")).status_code == 302
     assert client.get(reverse("accounts:account")).status_code == 302
     assert client.post(CODE, {"credential": "{}"})["Location"] == CODE, "a form that is not ours"
-    assert client.post(CODE, {"code": code(SECRET)})["Location"] == reverse("dashboard:jobs")
+    assert client.post(CODE, {"code": code(SECRET)})["Location"] == reverse("dashboard:overview")
     assert client.get(reverse("dashboard:jobs")).status_code == 200
 
 
@@ -178,7 +178,7 @@ def test_after_another_secret_key_no_code_fits_and_nothing_breaks(
     assert client.post(CODE, {"code": code(SECRET)}).status_code == 200
     assert "POMNI_SECRET_KEY is another" in caplog.text
     call_command("forget_second_factor", "olga")
-    assert password(Client(), "olga")["Location"] == reverse("dashboard:jobs")
+    assert password(Client(), "olga")["Location"] == reverse("dashboard:overview")
     assert acts.recent(1)[0].actor == "command"
     with pytest.raises(CommandError, match="nobody has this sign-in name"):
         call_command("forget_second_factor", "nobody")

@@ -20,7 +20,7 @@ def test_signing_in_leads_to_jobs_under_a_new_session_key(staff: Staff) -> None:
     client.cookies["pomni_session"] = planted
     response = client.post(SIGN_IN, {"username": staff.viewer, "password": PASSWORD})
     assert response.status_code == 302
-    assert response["Location"] == reverse("dashboard:jobs")
+    assert response["Location"] == reverse("dashboard:overview")
     assert client.cookies["pomni_session"].value != planted
 
 
@@ -44,7 +44,7 @@ def test_signing_in_does_not_lead_to_another_site(staff: Staff) -> None:
     response = Client().post(
         SIGN_IN, {"username": staff.viewer, "password": PASSWORD, "next": "https://elsewhere.example/"}
     )
-    assert response["Location"] == reverse("dashboard:jobs")
+    assert response["Location"] == reverse("dashboard:overview")
 
 
 def _problem(html: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
@@ -58,6 +59,11 @@ ACTS: Mapping[Act, Form] = {
     Act.SWITCH_SCHEDULE_OFF: lambda scene: ("/jobs/schedules/weekly/off", {"reason": "maintenance"}),
     Act.SWITCH_SCHEDULE_ON: lambda scene: ("/jobs/schedules/weekly/on", {"reason": "repaired"}),
     Act.SWITCH_CACHE_OFF: lambda scene: ("/caches/rag/switch-off", {"reason": "incident"}),
+    Act.DROP_CACHE: lambda scene: ("/caches/access_state/drop", {"reason": "wrong_data", "typed": "access_state"}),
+    Act.BUMP_RAG: lambda scene: (
+        "/caches/rag/begin-anew",
+        {"reason": "corpus_changed", "collection": settings.ENV.qdrant_collection},
+    ),
     Act.SWITCH_CACHE_ON: lambda scene: ("/caches/rag/switch-on", {"reason": "repaired"}),
     Act.RELEASE_LOCK: lambda scene: (
         "/locks/release",

@@ -1,6 +1,6 @@
 """One page (about one subject) that is being watched: paints it when it may have changed, and fans out differences.
 
-Painting happens at most `1 / PERIOD_S` times a second: the first change at once, those that follow gathered. All
+Painting happens at most once in the page's `period_s`: the first change at once, those that follow gathered. All
 viewers of one audience share each rendering, and viewers of an unchanged page cost nothing.
 """
 
@@ -15,7 +15,6 @@ from pomni_admin.dashboard.live.frames import Condition, Snapshot, now_ms
 from pomni_admin.dashboard.live.outbox import Outbox
 from pomni_admin.dashboard.page import Audience, Gone, Page
 
-PERIOD_S = 0.2
 FRESH_S = 1.0
 """A painting this old, with nothing announced since, is good enough for somebody who joins."""
 RETRY_S = 2.0
@@ -84,7 +83,7 @@ class Stream:
     async def _work(self) -> None:
         clock = asyncio.get_running_loop().time
         while self._changed is not None and self.outboxes:
-            await asyncio.sleep(max(0.0, self._began_at + PERIOD_S - clock()))
+            await asyncio.sleep(max(0.0, self._began_at + self.page.period_s - clock()))
             changed, self._changed = self._changed, None
             self._began_at = clock()
             audiences = {outbox.audience for outbox in self.outboxes}

@@ -1,9 +1,11 @@
-"""Caches: what each has done in the last quarter of an hour, whether it may, and who uses them."""
+"""Caches: what each has done lately, in all processes together or in one, whether it may, and who uses them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import cast
 
 from django.contrib import messages
@@ -13,31 +15,44 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
-from cache_layer import Instance, MinuteStats, Turned, Unavailable
+from cache_layer import Instance, Turned, Unavailable
 from cache_layer.settings import CACHES as NAMES
 from pomni_admin import cache
 from pomni_admin.accounts.models import User
 from pomni_admin.accounts.roles import SWITCH_CACHES, VIEW_SITE
 from pomni_admin.audit import acts
 from pomni_admin.audit.vocabulary import REASONS, Act
+from pomni_admin.dashboard import charts, extents, history
 from pomni_admin.dashboard.access import View, requires
 from pomni_admin.dashboard.caches import ORDER, CacheCard, InstanceRow, card
-from pomni_admin.dashboard.page import Page
-from pomni_admin.dashboard.show import shown
+from pomni_admin.dashboard.extents import MeasuredView
+from pomni_admin.dashboard.history import History
+from pomni_admin.dashboard.page import Gone, Page
+from pomni_admin.dashboard.show import answer
+from pomni_admin.dashboard.spans import QUARTER, SPANS
 
-MINUTES = 15
+INSTANCE = re.compile(r"[0-9a-z]{1,32}")
+"""`Presence.id`, which is random."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachesView:
-    """`unreachable` is the fixed word for why Redis could not be asked; empty when it answered."""
+    """`unreachable` is the fixed word for why Redis could not be asked; empty when it answered.
 
-    minutes: int
+    Attributes:
+        span: what figures and charts look back over.
+        instance: whose figures they are; None for those of all processes together.
+    """
+
+    span: str
+    spans: tuple[str, ...]
     is_configured: bool
     unreachable: str
     circuit: str
+    instance: InstanceRow | None
+    measured: MeasuredView | None
     cards: tuple[CacheCard, ...]
     instances: tuple[InstanceRow, ...]
     reasons_off: tuple[str, ...] = REASONS[Act.SWITCH_CACHE_OFF]
@@ -45,33 +60,74 @@ class CachesView:
 
 
 class CachesPage(Page[CachesView]):
+    """Its subject is a span by name, and after a hyphen the id of an instance, for the figures of that one alone."""
+
     name = "caches"
     title = gettext_lazy("Caches")
     permission = VIEW_SITE
     fragments = ("redis", "cards", "instances")
     refresh_s = 10.0  # who falls silent announces nothing
+    period_s = 1.0  # whoever counts says so every second, each at another moment
 
     def topics(self, subject: str) -> Collection[str]:
         return ("caches",)
 
     def view(self, subject: str) -> CachesView:
+        name, _hyphen, chosen = subject.partition("-")
+        span = SPANS.get(name or QUARTER.name)
+        if span is None or (chosen and not INSTANCE.fullmatch(chosen)):
+            raise Gone
         layer = cache.layer()
-        stats: Sequence[MinuteStats] = ()
+        past: History | None = None
         instances: Sequence[Instance] = ()
         unreachable = ""
         switches = {switch.cache: switch for switch in layer.switches.list()}
         try:
-            stats, instances = layer.stats.read(MINUTES), layer.stats.instances()
+            past, instances = history.read(span, chosen), layer.stats.instances()
         except Unavailable as error:
             unreachable = error.reason
+        marks = charts.deploys(instances, span.starts(datetime.now(UTC)), span)
+        measured = extents.last()
+        rows = tuple(InstanceRow.of(instance) for instance in instances)
+        if chosen and not unreachable and chosen not in {row.id for row in rows}:
+            raise Gone
         return CachesView(
-            minutes=MINUTES,
+            span=span.name,
+            spans=tuple(SPANS),
             is_configured=bool(layer.settings.redis_url),
             unreachable=unreachable,
             circuit=layer.circuit,
-            cards=tuple(card(switches[name], stats, layer.settings) for name in ORDER),
-            instances=tuple(InstanceRow.of(instance) for instance in instances),
+            instance=next((row for row in rows if row.id == chosen), None),
+            measured=measured,
+            cards=tuple(card(switches[name], span, past, measured, marks, layer.settings) for name in ORDER),
+            instances=rows,
         )
+
+
+@require_safe
+@requires(VIEW_SITE)
+def show(request: HttpRequest) -> HttpResponse:
+    """The page over the span, and of the instance, that the address names."""
+    span, instance = request.GET.get("span", QUARTER.name), request.GET.get("instance", "")
+    if span not in SPANS:
+        raise BadRequest("the span is one of: " + ", ".join(SPANS))
+    subject = f"{span}-{instance}" if instance else span
+    try:
+        return answer(request, CACHES, subject, CACHES.view(subject))
+    except Gone:
+        messages.info(request, _("That instance is not heard of any more: these are the figures of all together."))
+        return redirect(f"{CACHES.address}?span={span}")
+
+
+@require_POST
+@requires(VIEW_SITE)
+def measure(request: HttpRequest) -> HttpResponse:
+    """Have entries and memory measured; it changes nothing, so that whoever looks may ask for it."""
+    try:
+        extents.measure()
+    except Unavailable:
+        messages.error(request, _("Redis is unreachable: nothing was measured."))
+    return redirect("dashboard:caches")
 
 
 def _turning(act: Act, *, on: bool) -> View:
@@ -120,7 +176,8 @@ def _tell(request: HttpRequest, name: str, turned: Turned | None, *, on: bool) -
 
 CACHES = CachesPage()
 urlpatterns = [
-    path("caches", shown(CACHES), name="caches"),
+    path("caches", show, name="caches"),
+    path("caches/measure", measure, name="measure_caches"),
     path("caches/<slug:name>/switch-off", _turning(Act.SWITCH_CACHE_OFF, on=False), name="switch_cache_off"),
     path("caches/<slug:name>/switch-on", _turning(Act.SWITCH_CACHE_ON, on=True), name="switch_cache_on"),
 ]

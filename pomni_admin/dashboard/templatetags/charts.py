@@ -1,66 +1,221 @@
-"""Charts as SVG elements made on the server: no script, no inline style, and the same words in a table beside them."""
+"""Charts as SVG made on the server: no script, no inline style, and the same figures in a table beside them.
+
+The drawing is stretched to the width there is, so it holds no text: labels stand around it, in HTML, and stay readable
+on a telephone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Final
 
 from django import template
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from pomni_admin.dashboard.charts import Chart, Mark, Series, Unit
+from pomni_admin.dashboard.templatetags.figures import NONE, microseconds, number, percent
+from pomni_admin.dashboard.words import SERIES
 
 register = template.Library()
 
-HEIGHT = 48
-STEP = 16
-BAR = 12
-
-
-class Minute(Protocol):
-    """What a bar needs."""
-
-    @property
-    def hits(self) -> int: ...
-
-    @property
-    def others(self) -> int: ...
+WIDTH: Final = 960
+HEIGHT: Final = 120
+STEPS: Final = (1, 2, 5)
+"""An axis ends at one of these times a power of ten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One minute: hits at the bottom, reads that were not hits on top of them; in the SVG's units."""
+    """One layer of one slot, in the SVG's units."""
 
-    x: int
-    hit_y: int
-    hit_height: int
-    other_y: int
-    other_height: int
+    x: float
+    y: float
+    width: float
+    height: float
 
 
-@register.inclusion_tag("parts/minutes_chart.html")
-def minutes_chart(minutes: Sequence[Minute], label: str) -> dict[str, Any]:
-    """Reads a minute, stacked, scaled to the busiest minute."""
-    most = max((minute.hits + minute.others for minute in minutes), default=0)
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A series as it is drawn: `path` for a line, `bars` for a layer; `number` is that of its colour, from 1."""
+
+    number: int
+    label: str
+    newest: str
+    path: str
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A slot as the table and the tooltip have it."""
+
+    at: datetime
+    x: float
+    width: float
+    cells: tuple[str, ...]
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A gridline across time. `end` is the end of the axis, at the last one only."""
+
+    at: datetime
+    x: float
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    at: datetime
+    version: str
+    x: float
+
+
+def share(value: float | None) -> str:
+    return percent(value)
+
+
+def count(value: float | None) -> str:
+    return number(value if value is None else round(value, 1) if value % 1 else int(value))
+
+
+def per_minute(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return _("%(count)s/min") % {"count": number_format(value, 1 if 0 < value < 10 else 0, force_grouping=True)}
+
+
+WRITTEN: Final[Mapping[Unit, Callable[[float | None], str]]] = {
+    "share": share,
+    "count": count,
+    "per_minute": per_minute,
+    "us": microseconds,
+}
+
+
+@register.inclusion_tag("parts/chart.html")
+def chart(of: Chart, title: str, about: str = "", empty: str = "") -> dict[str, Any]:
+    """Draw it.
+
+    Args:
+        title: the chart's heading; also what it is called by who reads it aloud.
+        about: what its figures are, in a line.
+        empty: what to say instead while there is nothing to draw.
+    """
+    write = WRITTEN[of.unit]
+    top = _top(of)
+    step = WIDTH / len(of.starts)
     return {
-        "label": label,
-        "width": STEP * len(minutes),
+        "chart": of,
+        "title": title,
+        "about": about,
+        "empty": empty,
+        "width": WIDTH,
         "height": HEIGHT,
-        "bar": BAR,
-        "bars": [_bar(place, minute, most) for place, minute in enumerate(minutes)],
+        "half": HEIGHT / 2,
+        "levels": [write(top), write(top / 2), write(0)],
+        "series": [_drawn(of, place, top, write) for place in range(len(of.series))],
+        "rows": [_row(of, place, step, write) for place in range(len(of.starts))],
+        "ticks": _ticks(of),
+        "deploys": [_deploy(of, mark) for mark in of.marks],
+        "labels": [_label(series) for series in of.series],
     }
 
 
-def _bar(place: int, minute: Minute, most: int) -> Bar:
-    hits = _height(minute.hits, most)
-    others = _height(minute.others, most)
-    return Bar(
-        x=place * STEP + (STEP - BAR) // 2,
-        hit_y=HEIGHT - hits,
-        hit_height=hits,
-        other_y=HEIGHT - hits - others,
-        other_height=others,
+def _label(series: Series) -> str:
+    return str(SERIES.get(series.name, series.name))
+
+
+def _top(chart: Chart) -> float:
+    """Where the axis ends: a round number that nothing exceeds."""
+    if chart.unit == "share":
+        return 1.0
+    if chart.kind == "bars":
+        most = max((sum(value or 0 for value in slot) for slot in zip(*_values(chart), strict=True)), default=0)
+    else:
+        most = max((value or 0 for values in _values(chart) for value in values), default=0)
+    if most <= 0:
+        return 1.0
+    least = 2.0 if chart.unit == "count" else 1.0  # half of it is written as well
+    power = 1e-3
+    while True:
+        for one in STEPS:
+            if one * power >= most and one * power >= least:
+                return one * power
+        power *= 10
+
+
+def _values(chart: Chart) -> Sequence[Sequence[float | None]]:
+    return [series.values for series in chart.series]
+
+
+def _drawn(chart: Chart, place: int, top: float, write: Callable[[float | None], str]) -> Drawn:
+    series = chart.series[place]
+    newest = next((value for value in reversed(series.values) if value is not None), None)
+    return Drawn(
+        number=place + 1,
+        label=_label(series),
+        newest=write(newest),
+        path=_path(series.values, top) if chart.kind == "lines" else "",
+        bars=tuple(_bars(chart, place, top)) if chart.kind == "bars" else (),
     )
 
 
-def _height(count: int, most: int) -> int:
-    """At least one unit for what is not nothing."""
-    return 0 if not count else max(1, round(count / most * (HEIGHT - 2)))
+def _path(values: Sequence[float | None], top: float) -> str:
+    """Straight from slot to slot, and interrupted where there is none; a slot alone becomes a dot."""
+    step = WIDTH / len(values)
+    parts: list[str] = []
+    for place, value in enumerate(values):
+        if value is None:
+            continue
+        x, y = (place + 0.5) * step, HEIGHT - value / top * HEIGHT
+        begins = place == 0 or values[place - 1] is None
+        parts.append(f"{'M' if begins else 'L'}{x:.1f} {y:.1f}")
+        if begins and (place + 1 == len(values) or values[place + 1] is None):
+            parts.append("h.01")
+    return "".join(parts)
+
+
+def _bars(chart: Chart, place: int, top: float) -> Sequence[Bar]:
+    step = WIDTH / len(chart.starts)
+    bars = []
+    for slot, value in enumerate(chart.series[place].values):
+        if not value:
+            continue
+        below = sum(series.values[slot] or 0 for series in chart.series[:place])
+        height = max(1.0, value / top * HEIGHT)
+        bars.append(
+            Bar(
+                round(slot * step + step * 0.12, 1),
+                round(HEIGHT - below / top * HEIGHT - height, 1),
+                round(step * 0.76, 1),
+                round(height, 1),
+            )
+        )
+    return bars
+
+
+def _row(chart: Chart, place: int, step: float, write: Callable[[float | None], str]) -> Row:
+    cells = tuple(write(series.values[place]) for series in chart.series)
+    at = chart.starts[place]
+    figures = ", ".join(f"{_label(series)} {cell}" for series, cell in zip(chart.series, cells, strict=True))
+    return Row(at, round(place * step, 1), round(step, 1), cells, f"{at:%H:%M} UTC · {figures}")
+
+
+def _ticks(chart: Chart) -> list[Tick]:
+    parts = chart.span.gridlines
+    each = len(chart.starts) // parts
+    end = chart.starts[-1] + chart.span.slot
+    return [
+        Tick(chart.starts[place * each], place * WIDTH / parts, end if place == parts - 1 else None)
+        for place in range(parts)
+    ]
+
+
+def _deploy(chart: Chart, mark: Mark) -> Deploy:
+    whole = chart.span.slot * len(chart.starts)
+    return Deploy(mark.at, mark.version, round((mark.at - chart.starts[0]) / whole * WIDTH, 1))

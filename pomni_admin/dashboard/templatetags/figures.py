@@ -17,6 +17,7 @@ from pomni_admin.accounts.models import User
 from pomni_admin.accounts.roles import Role
 from pomni_admin.audit.vocabulary import Reason
 from pomni_admin.dashboard import words
+from pomni_admin.dashboard.matters import Matter
 
 register = template.Library()
 
@@ -83,8 +84,8 @@ def microseconds(value: float | None) -> str:
 
 @register.simple_tag
 def moment(at: datetime | None) -> SafeString | str:
-    """A point in time, in UTC, to the second."""
-    return _time(at, "")
+    """A point in time, to the second: in UTC, which the page's script turns into the time where the reader is."""
+    return _time(at, "moment")
 
 
 @register.simple_tag
@@ -105,17 +106,26 @@ def here(at: datetime) -> SafeString | str:
     return _time(at, "here")
 
 
+@register.simple_tag
+def clock(at: datetime | None) -> SafeString | str:
+    """A time of day to the minute, which the page's script turns into that of where the reader is."""
+    return _time(at, "clock")
+
+
+FORMATS: Mapping[str, str] = {"here": "", "clock": "%H:%M", "moment": "%Y-%m-%d %H:%M:%S"}
+
+
 def _time(at: datetime | None, shown_as: str) -> SafeString | str:
     if at is None:
         return NONE
     utc = at.astimezone(UTC)
-    text = "" if shown_as == "here" else utc.strftime("%H:%M:%S" if shown_as else "%Y-%m-%d %H:%M:%S")
+    text = utc.strftime(FORMATS.get(shown_as, "%H:%M:%S"))
     return format_html(
-        '<time datetime="{}" title="{}" class="{}"{}>{}</time>',
+        '<time datetime="{}" title="{}" class="{}" data-shown="{}">{}</time>',
         utc.isoformat(timespec="milliseconds"),
         utc.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        "relative" if shown_as else "absolute",
-        format_html(' data-shown="{}"', shown_as) if shown_as else "",
+        "absolute" if shown_as in {"moment", "clock"} else "relative",
+        shown_as,
         text,
     )
 
@@ -154,6 +164,40 @@ def job_kind(code: str) -> str:
 def cache_holds(name: str) -> str:
     """What a cache holds, in words; empty for one without a description."""
     return str(words.CACHES.get(name, ""))
+
+
+@register.filter
+def span_word(name: str) -> str:
+    """How far back a chart looks."""
+    return _word(words.SPANS, name)
+
+
+@register.filter
+def away_word(server: str) -> str:
+    """Why something is not known."""
+    return _word(words.AWAY, server)
+
+
+@register.simple_tag
+def matter(one: Matter) -> str:
+    """What needs attention, in a sentence."""
+    figures = {
+        "about": _about(one),
+        "n": number(one.number),
+        "share": percent(one.share),
+        "before": percent(one.share_before),
+    }
+    return words.matter(one.code, one.number) % figures
+
+
+def _about(one: Matter) -> str:
+    return job_kind(one.about) if one.about in words.JOB_KINDS else one.about
+
+
+@register.filter
+def place_word(place: str) -> str:
+    """What a link to where something is mended says."""
+    return _word(words.PLACES, place)
 
 
 @register.filter

@@ -17,6 +17,7 @@ from redis.crc import key_slot
 import cache_layer.scripts
 from cache_layer import Grant, Holder, Identity, Incoming, Message, Pass, Rules, Settings
 from cache_layer.codecs import Subject
+from cache_layer.keyspace import Keyspace
 from cache_layer.layer.definitions import Definitions
 from cache_layer.runners.routes import KEYLESS, key_of
 from cache_layer.scripts import FOLDER, Script
@@ -31,7 +32,7 @@ from tests.cache_layer.source import granted
 from tests.cache_layer.test_mirror import snapshot
 
 KEY_FIRST = frozenset(
-    "EXISTS GET HDEL HGET HGETALL LRANGE PTTL ZADD ZCOUNT ZRANGE ZREM ZREMRANGEBYSCORE".split()  # noqa: SIM905  easier to add to
+    "EXISTS GET HDEL HGET HGETALL LRANGE PTTL UNLINK ZADD ZCOUNT ZRANGE ZREM ZREMRANGEBYSCORE".split()  # noqa: SIM905  easier to add to
 )
 """Commands with one key, which is their first argument. Before another is added here: does Redis say so of it?"""
 
@@ -73,6 +74,8 @@ def all_steps(prefix: str) -> Iterator[tuple[Callable[[], Steps[Any]], Any]]:
 
     yield told, None
     yield made.exchange.farewell, None
+    yield lambda: Keyspace(made.keys).walk("rag"), None
+    yield Keyspace(made.keys).measure, None
     yield made.exchange.instances.read, None
     yield made.exchange.board.list, None
     yield made.exchange.board.put_back, None

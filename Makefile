@@ -1,5 +1,5 @@
 # make demo    everything on this machine, until Ctrl-C (PORT=8000, RESET=1 to start afresh)
-# make test    all checks and all tests (JOBS=2 processes; ARGS="-k name" goes to pytest)
+# make test    all checks and all tests (JOBS=3 processes: a test waits for half of its time; ARGS="-k name" goes to pytest)
 # make check   format, lint, types, imports, translations, migrations, Django's checks for production, advisories
 # make bench   the figures of docs/benchmarks.md
 # make soak    the long run under faults
@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 PEERS := $(VENV)/.peers
 CATALOGUES := $(wildcard locale/*/LC_MESSAGES/*.po)
-JOBS ?= 2
+JOBS ?= 3
 AUDIT ?=
 ARGS ?=
 

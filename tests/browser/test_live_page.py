@@ -23,12 +23,17 @@ from tests.harness.staff import Staff
 @pytest.fixture
 def job(database: Database) -> Job:
     return Job.objects.create(
-        kind="daily", period_start=date(2026, 11, 1), period_end=date(2026, 11, 2), started_by="rev-0", state="running"
+        kind="daily",
+        period_start=date(2026, 11, 1),
+        period_end=date(2026, 11, 2),
+        started_by="ada",
+        state="running",
+        total=700,
     )
 
 
-def change(job: Job, name: str, server: Valkey | None) -> None:
-    aside(lambda: Job.objects.filter(pk=job.pk).update(started_by=name))
+def change(job: Job, total: int, server: Valkey | None) -> None:
+    aside(lambda: Job.objects.filter(pk=job.pk).update(total=total))
     if server is not None:
         with redis.Redis.from_url(server.url) as client:
             client.publish("changed", "jobs")
@@ -60,12 +65,12 @@ def test_a_gap_is_noticed_and_filled(site: Site, valkey: Valkey, staff: Staff, j
     page.route_web_socket("**/live/**", between)
     sign_in(page, site, staff.viewer)
     expect(page.locator("#live")).to_have_attribute("data-state", "live")
-    change(job, "rev-1", valkey)
+    change(job, 701, valkey)
     page.wait_for_timeout(600)
     assert withheld
-    assert "rev-0" in page.locator("#jobs-table tbody").inner_text()
-    change(job, "rev-2", valkey)
-    expect(page.locator("#jobs-table tbody")).to_contain_text("rev-2")
+    assert "700" in page.locator("#jobs-table tbody").inner_text()
+    change(job, 702, valkey)
+    expect(page.locator("#jobs-table tbody")).to_contain_text("702")
     assert asked == ["snapshot"]
 
 
@@ -85,10 +90,10 @@ def test_a_lost_server_is_announced_and_the_page_catches_up_when_it_is_back(
     page.evaluate("window.notReloaded = true")
     site.process.kill()
     expect(page.locator("#live")).to_contain_text(re.compile(r"Reconnecting in \d+ s"))
-    change(job, "rev-while-away", valkey)
+    change(job, 703, valkey)
     spawn(["-m", "uvicorn", "pomni_admin.asgi:application", "--port", str(site.port), "--lifespan", "off"])
     expect(page.locator("#live")).to_have_text("Live", timeout=20_000)
-    expect(page.locator("#jobs-table tbody")).to_contain_text("rev-while-away")
+    expect(page.locator("#jobs-table tbody")).to_contain_text("703")
     assert page.evaluate("window.notReloaded")
     page_errors[:] = [error for error in page_errors if "WebSocket connection to" not in error]
 
@@ -124,8 +129,8 @@ def test_redis_away_is_said_on_the_page_which_goes_on_from_postgresql(
     own_valkey.kill()
     expect(page.locator("#live")).to_have_text("Paused")
     expect(page.locator("#live-notice")).to_contain_text("Redis is away")
-    change(job, "rev-away", None)
-    expect(page.locator("#jobs-table tbody")).to_contain_text("rev-away")
+    change(job, 704, None)
+    expect(page.locator("#jobs-table tbody")).to_contain_text("704")
     own_valkey.start()
     expect(page.locator("#live")).to_have_text("Live")
     expect(page.locator("#live-notice")).to_be_hidden()
@@ -144,9 +149,9 @@ def test_nothing_moves_when_a_state_comes(
         " for (const entry of list.getEntries()) window.shifts += entry.value; })"
         '.observe({ type: "layout-shift" }); }'
     )
-    for number in range(3):
-        change(job, f"rev-{number}", valkey)
-        expect(page.locator("#jobs-table tbody")).to_contain_text(f"rev-{number}")
+    for total in (711, 712, 713):
+        change(job, total, valkey)
+        expect(page.locator("#jobs-table tbody")).to_contain_text(str(total))
     assert page.evaluate("window.shifts") == 0
 
 

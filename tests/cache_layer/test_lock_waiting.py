@@ -81,6 +81,7 @@ async def test_those_who_wait_are_shown_the_longest_first(cache: CacheLayer) -> 
     async with cache.lock(NAME):
         began = datetime.now(UTC)
         first = await waiting(cache, job="first")
+        await asyncio.sleep(0.01)  # Redis tells when to the millisecond
         second = await waiting(cache, job="second")
         await asyncio.sleep(0.5)
         (view,) = await cache.locks.held()

@@ -9,12 +9,12 @@ from tests.harness.staff import PASSWORD
 
 
 def sign_in(page: Page, site: Site, name: str) -> None:
-    """Sign in through the form; ends on the Overview."""
-    page.goto(f"{site.url}/account/sign-in")
+    """Sign in through the form; ends on Jobs."""
+    page.goto(f"{site.url}/account/sign-in?next=/jobs")
     page.locator("#id_username").fill(name)
     page.locator("#id_password").fill(PASSWORD)
     submit(page, "form.sign-in button")
-    assert page.url == f"{site.url}/", page.url
+    assert page.url == f"{site.url}/jobs", page.url
 
 
 def submit(page: Page, button: str) -> None:

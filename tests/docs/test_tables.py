@@ -35,7 +35,7 @@ from tests.docs.document import TEXT, in_code, steps, table
 VARIABLES = {in_code(name)[0]: (allowed, default) for name, allowed, default in table("Variables")}
 LIFE = {"start", "close", "from_env", "talk.close", "locks.hold"}
 """Opening and closing; and what `lock` is a shorter word for."""
-ASKS_NOBODY = {"stats.own", "stats.relayed", "switches.is_on"}
+ASKS_NOBODY = {"stats.own", "stats.relayed", "switches.is_on", "switches.off"}
 
 
 def test_every_variable_that_the_layer_reads_is_in_the_table_and_no_other() -> None:

@@ -63,6 +63,18 @@ def ask() -> QdrantFacts:
     return QdrantFacts(f"Qdrant {version[:20]}", latency_ms, name, status, points if isinstance(points, int) else None)
 
 
+def collections() -> tuple[str, ...] | None:
+    """The names of all, in order, that of the summaries among them; None where Qdrant does not tell."""
+    if not settings.ENV.qdrant_url:
+        return None
+    try:
+        listed = ((_get("/collections") or {}).get("result") or {}).get("collections") or ()
+        names = {str(one["name"]) for one in listed}
+    except (Away, OSError, ValueError, TypeError, KeyError, AttributeError):  # whatever it is that has answered
+        return None
+    return tuple(sorted({*names, settings.ENV.qdrant_collection}))
+
+
 class _NoDetours(urllib.request.HTTPRedirectHandler):
     """The key is for this host, and for none that it sends somebody on to."""
 

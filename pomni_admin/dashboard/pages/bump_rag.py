@@ -22,9 +22,9 @@ from pomni_admin.accounts.roles import SWITCH_CACHES
 from pomni_admin.audit import acts
 from pomni_admin.audit.vocabulary import REASONS, Act, Reason
 from pomni_admin.dashboard.access import requires
+from pomni_admin.dashboard.health import qdrant
 from pomni_admin.dashboard.page import Page
 from pomni_admin.dashboard.show import answer
-from pomni_admin.summaries import corpora
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class BumpRagPage(Page[BumpView]):
     under = "caches"
 
     def view(self, subject: str) -> BumpView:
-        known = corpora.known()
+        known = qdrant.collections()
         return BumpView(known or (settings.ENV.qdrant_collection,), known is not None)
 
 

@@ -112,7 +112,6 @@ def live_words() -> Mapping[str, str]:
         "ago": _("{time} ago"),
         "in": _("in {time}"),
         "over": _("over"),
-        "here": _("{time} your time"),
         "d": _("d"),
         "h": _("h"),
         "min": _("min"),

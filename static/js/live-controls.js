@@ -6,7 +6,7 @@
   window.pomniLiveControls = ({ pause, words }) => {
     const place = document.getElementById("live-controls");
     const button = document.getElementById("live-pause");
-    const rate = document.getElementById("live-rate");
+    const rates = [...place.querySelectorAll("input[type=radio]")];
     let isPaused = false;
 
     const remembered = () => {
@@ -20,13 +20,15 @@
       pause(isPaused);
     };
 
-    if ([...rate.options].some((option) => option.value === remembered())) rate.value = remembered();
-    rate.addEventListener("change", () => {
-      try { localStorage.setItem(KEY, rate.value); } catch { /* for this page only, then */ }
+    const chosen = () => rates.find((rate) => rate.checked).value;
+
+    for (const rate of rates) if (rate.value === remembered()) rate.checked = true;
+    place.addEventListener("change", () => {
+      try { localStorage.setItem(KEY, chosen()); } catch { /* for this page only, then */ }
       pause(isPaused); // shows at once what the new rate allows
     });
     button.addEventListener("click", turn);
     place.hidden = false;
-    return { everyMs: () => Number(rate.value) };
+    return { everyMs: () => Number(chosen()) };
   };
 })();

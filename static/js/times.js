@@ -1,6 +1,6 @@
 // Keeps relative times right: <time data-shown="age|left" datetime="…"> counts by itself, without asking the server.
 // <time data-shown="moment|clock"> is told in the zone of the reader, and its title says it in UTC.
-// <time data-shown="here"> says the time of day where the reader is, and nothing where that is UTC.
+// Where such times stand, class="zone" says which zone that is.
 (() => {
   "use strict";
   const words = JSON.parse(document.getElementById("words").textContent);
@@ -24,10 +24,11 @@
     return `${text} ${two(Math.floor(seconds % 60))}\u00a0${words.s}`;
   };
 
-  const here = (at) => {
-    if (at.getTimezoneOffset() === 0) return "";
-    const time = at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
-    return words.here.replace("{time}", time);
+  const zone = () => {
+    const east = -new Date().getTimezoneOffset();
+    if (east === 0) return "UTC";
+    const minutes = Math.abs(east) % 60;
+    return `UTC${east < 0 ? "−" : "+"}${Math.floor(Math.abs(east) / 60)}${minutes ? `:${two(minutes)}` : ""}`;
   };
 
   // As the server writes it, so that nothing changes its width.
@@ -39,7 +40,6 @@
 
   const said = (element) => {
     const shown = element.dataset.shown;
-    if (shown === "here") return here(new Date(element.getAttribute("datetime")));
     if (shown === "moment" || shown === "clock") return local(new Date(element.getAttribute("datetime")), shown);
     const apart = (Date.now() + skew - Date.parse(element.getAttribute("datetime"))) / 1000;
     if (shown === "age") return words.ago.replace("{time}", span(Math.max(0, apart)));
@@ -50,6 +50,10 @@
     for (const element of root.querySelectorAll("time[data-shown]")) {
       const text = said(element);
       if (element.textContent !== text) element.textContent = text;
+    }
+    const here = zone();
+    for (const element of root.querySelectorAll(".zone")) {
+      if (element.textContent !== here) element.textContent = here;
     }
   };
 

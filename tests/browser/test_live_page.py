@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import pytest
 import redis
@@ -15,6 +15,7 @@ from pomni_admin.demo.servers import Valkey
 from pomni_admin.summaries.models import Batch, Job
 from tests.browser.aside import aside
 from tests.browser.signed_in import sign_in
+from tests.harness.browser import NewPage
 from tests.harness.processes import Site, Spawn
 from tests.harness.servers import Database
 from tests.harness.staff import Staff
@@ -166,3 +167,14 @@ def test_ages_count_by_themselves(site: Site, staff: Staff, job: Job, browser_pa
     assert re.fullmatch(r"\d+\ss ago", before)
     expect(age).not_to_have_text(before)
     assert re.fullmatch(r"\d+\ss ago", age.inner_text())
+
+
+def test_times_are_those_of_the_reader_and_say_so(site: Site, staff: Staff, job: Job, new_page: NewPage) -> None:
+    """Without the word beside them, three hours' difference would be read as UTC."""
+    page = new_page(timezone_id="Europe/Moscow")
+    sign_in(page, site, staff.viewer)
+    started = page.locator("#jobs-table tbody time[data-shown=moment]").first
+    utc = str(started.get_attribute("title")).removesuffix(" UTC")
+    there = datetime.fromisoformat(utc) + timedelta(hours=3)
+    expect(started).to_have_text(f"{there:%Y-%m-%d %H:%M:%S}")
+    expect(page.locator("#jobs-table thead .zone")).to_have_text("UTC+3")

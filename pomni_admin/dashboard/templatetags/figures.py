@@ -101,9 +101,9 @@ def left(at: datetime | None) -> SafeString | str:
 
 
 @register.simple_tag
-def here(at: datetime) -> SafeString | str:
-    """The time of day where the reader is, which the page's script fills in; nothing where that is UTC."""
-    return _time(at, "here")
+def zone() -> SafeString:
+    """Beside a time or over a column of them: whose it is. The script that tells times elsewhere says so here too."""
+    return SafeString('<span class="muted zone">UTC</span>')
 
 
 @register.simple_tag
@@ -112,7 +112,7 @@ def clock(at: datetime | None) -> SafeString | str:
     return _time(at, "clock")
 
 
-FORMATS: Mapping[str, str] = {"here": "", "clock": "%H:%M", "moment": "%Y-%m-%d %H:%M:%S"}
+FORMATS: Mapping[str, str] = {"clock": "%H:%M", "moment": "%Y-%m-%d %H:%M:%S"}
 
 
 def _time(at: datetime | None, shown_as: str) -> SafeString | str:

@@ -66,4 +66,5 @@ class SyncSwitches:
         return self._board.is_on(name)
 
     def off(self) -> Mapping[str, OffBy]:
+        """As `AsyncSwitches.off`."""
         return self._board.off()

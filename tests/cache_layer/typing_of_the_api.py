@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal, assert_type
 
 from cache_layer import (
+    DROPPABLE,
     AccessState,
     CacheLayer,
     CacheLayerError,
@@ -21,6 +22,8 @@ from cache_layer import (
     Change,
     Context,
     Debounce,
+    Dropped,
+    Extent,
     Forgotten,
     GateView,
     Grant,
@@ -43,6 +46,7 @@ from cache_layer import (
     LockLost,
     LockUnavailable,
     LockView,
+    Measured,
     Message,
     MinuteStats,
     Pass,
@@ -325,12 +329,14 @@ async def watching(cache: CacheLayer, layer: SyncCacheLayer) -> None:
     assert_type(await cache.switches.turn("rag", False, by="command", reason="other"), Turned)
     assert_type(await cache.switches.list(), Sequence[CacheSwitch])
     assert_type(cache.switches.is_on("rag"), bool)
+    assert_type(cache.switches.off()["rag"], Literal["variable", "secret", "switch"])
     assert_type(layer.stats.read(15), Sequence[MinuteStats])
     assert_type(layer.stats.instances()[0].presence, Presence)
     assert_type(layer.stats.own(), Mapping[str, CacheStats])
     assert_type(layer.switches.turn("rag", True, by="command", reason="other").switch, CacheSwitch)
     assert_type(layer.switches.list()[0].switched_off, SwitchedOff | None)
     assert_type(layer.switches.is_on("rag"), bool)
+    assert_type(layer.switches.off()["rag"], Literal["variable", "secret", "switch"])
     minute = layer.stats.read()[0]
     assert_type(minute.caches["rag"].redis, Histogram)
     assert_type(minute.caches["rag"].redis.quantile_us(0.99), float | None)
@@ -362,6 +368,9 @@ def on_the_site(layer: SyncCacheLayer, state: AccessState) -> None:
     assert_type(layer.holdings(42, tg_id=7).access_state, Peek[AccessState])
     layer.holdings(42).things[0].content  # type: ignore[attr-defined]  # noqa: B018  it never is told
     assert_type(layer.info(), Mapping[str, str])
+    assert_type(layer.drop_all(DROPPABLE[0]), Dropped)
+    measured: Measured = layer.measure()
+    assert_type(measured.caches["rag"], Extent)
     layer.announce("caches")
     layer.close()
     layer.access_state.get(42, load=awaitable)  # type: ignore[arg-type]

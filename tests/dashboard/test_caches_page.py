@@ -16,6 +16,7 @@ from pomni_admin.audit import acts
 from pomni_admin.cache import layer
 from tests.browser.scene import set_up
 from tests.harness.cast import Cast
+from tests.harness.clock import within_a_minute
 from tests.harness.servers import Database
 from tests.harness.staff import sign_in
 
@@ -49,6 +50,7 @@ def switch(client: Client, cache: str, to: str, reason: str) -> str:
 
 
 def test_every_cache_has_a_card_with_what_makes_sense_for_it(admin: Client, cast: Cast) -> None:
+    within_a_minute(10)
     set_up(os.environ["REDIS_URL"], [cast.alisa, cast.boris, cast.vera])
     for cache in CACHES:
         assert f'id="cache-{cache}"' in admin.get("/caches").content.decode()

@@ -38,7 +38,7 @@ def summarise(user_id: int) -> None:
         cursor.execute(engine.WRITE_ROW, span | {"text": text.text, "tokens": text.tokens_in, "source_count": 1})
         summary_id, updated_at = cursor.fetchone()
     point = Point(summary_id, user_id, "daily", period.starts_at, period.ends_at, len(text.text), updated_at)
-    vectors().upsert(point, provider().embed(text.text))
+    vectors().upsert(point, provider().embed(text.text).vector)
 
 
 def send() -> None:

@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
@@ -124,7 +124,7 @@ class Telegram:
         self._all_sent = asyncio.Event()
         self._sent = self._taken = 0
         self.totals: Counter[str] = Counter()
-        self.longest_away_s = 0.0
+        self.outages: list[tuple[float, float]] = []
 
     async def run(self) -> None:
         server = await asyncio.start_unix_server(self._accept, self._socket)
@@ -230,11 +230,11 @@ class Telegram:
                 self.totals["bots killed"] += 1
             else:
                 await asyncio.sleep(was_back + APART_S - time.monotonic())
-                went = time.monotonic()
+                went = time.time()
                 await asyncio.to_thread(self._servers.valkey.kill if act == "crash" else self._servers.valkey.stop)
                 await asyncio.to_thread(self._servers.valkey.start)
                 was_back = time.monotonic()
-                self.longest_away_s = max(self.longest_away_s, was_back - went)
+                self.outages.append((went, time.time()))
                 self.totals["Redis killed and started" if act == "crash" else "Redis stopped and started"] += 1
 
     def _faults(self) -> Iterator[tuple[int, str]]:
@@ -271,11 +271,12 @@ def _report(connection: psycopg.Connection[Any], telegram: Telegram, plan: Plan)
     assert refused is not None
     seen = Counter((user_id, message_id) for user_id, message_id, *_ in rows)
     turns: dict[str, tuple[float, float]] = {}
-    disordered, last = 0, (0, 0)
+    disordered: list[str] = []
+    last = (0, 0, 0.0)
     for user_id, message_id, sent_at, handed_at, turn_id, _fence in rows:
         if user_id == last[0] and message_id < last[1]:
-            disordered += 1
-        last = (user_id, message_id)
+            disordered.append(_told(telegram.outages, last[1:], (message_id, handed_at), sent_at))
+        last = (user_id, message_id, handed_at)
         newest = max(sent_at, turns.get(turn_id, (0.0, 0.0))[0])
         turns[turn_id] = (newest, handed_at)
     waits = sorted((sent_at, handed_at - sent_at) for sent_at, handed_at in turns.values())
@@ -286,12 +287,14 @@ def _report(connection: psycopg.Connection[Any], telegram: Telegram, plan: Plan)
             "messages": plan.messages,
             "messages lost": plan.messages - len(seen),
             "messages doubled": sum(seen.values()) - len(seen),
-            "messages out of order": disordered,
+            "messages out of order": len(disordered),
             "turns": len(turns),
             "turns handed out again, taken": len({row[4] for row in rows if row[5] > 1}),
             "turns handed out again, refused by the sink": refused[0],
         }
     )
+    for line in disordered:
+        _say(line)
     for name, number in sorted(totals.items()):
         _say(f"{name:44}{number:>12}")
     figures = {
@@ -300,7 +303,7 @@ def _report(connection: psycopg.Connection[Any], telegram: Telegram, plan: Plan)
         "last message to turn, s, p50, faults": percentile(rough, 50),
         "last message to turn, s, p99, faults": percentile(rough, 99),
         "last message to turn, s, most": max(rough),
-        "Redis away, s, most": telegram.longest_away_s,
+        "Redis away, s, most": max((back - went for went, back in telegram.outages), default=0.0),
     }
     for name, figure in figures.items():
         _say(f"{name:44}{figure:>12.2f}")
@@ -313,6 +316,15 @@ def _report(connection: psycopg.Connection[Any], telegram: Telegram, plan: Plan)
     if not in_time:
         _say("later than promised: on a machine that has nothing else to do that is a fault")
     return not (totals["messages lost"] or totals["messages doubled"] or totals["messages out of order"])
+
+
+def _told(
+    outages: Sequence[tuple[float, float]], before: tuple[int, float], late: tuple[int, float], sent_at: float
+) -> str:
+    """What came after a later message, and how long Redis was away about then."""
+    away = [back - went for went, back in outages if went < late[1] and back > sent_at - APART_S]
+    gap = f"message {late[0]} handed {late[1] - before[1]:+.2f} s from message {before[0]}"
+    return f"{gap}, {late[1] - sent_at:.2f} s after it was sent; Redis away for {away or 'no time'}"
 
 
 def _say(line: str) -> None:

@@ -58,6 +58,7 @@ class JobData(BaseModel):
     batches_done: int
     tokens_in: int
     tokens_out: int
+    tokens_embedded: int = Field(description="Read for the vectors that were written.")
     rate_per_s: float | None
     eta_s: float | None = Field(description="Seconds to the end at this rate.")
 

@@ -98,6 +98,7 @@ class JobView:
     remaining: int
     tokens_in: int
     tokens_out: int
+    tokens_embedded: int
     batches_done: int
     batches_total: int
     created_at: datetime
@@ -161,6 +162,7 @@ def view_of(job: JobSnapshot) -> JobView:
         remaining=job.remaining,
         tokens_in=job.tokens_in,
         tokens_out=job.tokens_out,
+        tokens_embedded=job.tokens_embedded,
         batches_done=job.batches_done,
         batches_total=job.batches_total,
         created_at=job.created_at,

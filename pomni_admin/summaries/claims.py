@@ -20,6 +20,7 @@ from django.db import connection, transaction
 from pomni_admin.summaries import units
 from pomni_admin.summaries.models import Kind
 from pomni_admin.summaries.periods import Period
+from pomni_admin.summaries.providers import Spent
 from pomni_admin.summaries.units import Unit
 
 MOST_ATTEMPTS = 8
@@ -194,17 +195,8 @@ def standing(claim: Claim) -> Standing:
     return Standing.URGENT if urgent else Standing.GO
 
 
-def advance(
-    claim: Claim,
-    unit: Unit,
-    *,
-    processed: int = 0,
-    skipped: int = 0,
-    errors: int = 0,
-    tokens_in: int = 0,
-    tokens_out: int = 0,
-) -> None:
-    """Count one unit and move the cursor past it, in the caller's transaction.
+def advance(claim: Claim, unit: Unit, spent: Spent, *, processed: int = 0, skipped: int = 0, errors: int = 0) -> None:
+    """Count one unit and what it cost, and move the cursor past it, in the caller's transaction.
 
     A call in flight when the job was canceled or paused may still be kept: it has been paid for.
 
@@ -212,7 +204,7 @@ def advance(
         Displaced: the claim is stale, and the caller's transaction must roll back.
     """
     counts = {"unit": unit.number, "processed": processed, "skipped": skipped, "errors": errors}
-    counts |= {"tokens_in": tokens_in, "tokens_out": tokens_out}
+    counts |= {"tokens_in": spent.tokens_in, "tokens_out": spent.tokens_out}
     if _execute(ADVANCE, claim, fence=claim.fence, **counts) != 1:
         raise Displaced
 

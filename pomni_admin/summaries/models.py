@@ -138,7 +138,8 @@ class Batch(models.Model):
         claim: grows with every claim; a write that carries an older one is refused (G8).
         vector_at: when one of its vectors was last brought.
         attempts: claims since the cursor last moved: a person whose texts kill the worker is passed over in the end.
-        tokens_in, tokens_out: what the model has read and written, by its own account.
+        tokens_in, tokens_out: what the model has read and written, by its own account, for failed people too.
+        tokens_embedded: what was read for the vectors that were brought.
     """
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="batches")
@@ -163,6 +164,7 @@ class Batch(models.Model):
     retries = models.IntegerField(db_default=0)
     tokens_in = models.BigIntegerField(db_default=0)
     tokens_out = models.BigIntegerField(db_default=0)
+    tokens_embedded = models.BigIntegerField(db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="summaries_batch_number")]
@@ -247,6 +249,7 @@ class DailyTotal(models.Model):
     retries = models.BigIntegerField()
     tokens_in = models.BigIntegerField()
     tokens_out = models.BigIntegerField()
+    tokens_embedded = models.BigIntegerField(db_default=0)
     seconds = models.FloatField()
 
     class Meta:

@@ -18,7 +18,8 @@ SELECT job.id::text AS job_id, job.kind, job.period_start, job.period_end, job.s
        coalesce(batches.embedding_ok, 0) AS embedding_ok, coalesce(batches.embedding_429, 0) AS embedding_429,
        coalesce(batches.skipped, 0) AS skipped, coalesce(batches.errors, 0) AS errors,
        coalesce(batches.retries, 0) AS retries, coalesce(batches.tokens_in, 0) AS tokens_in,
-       coalesce(batches.tokens_out, 0) AS tokens_out, batches.batches_total, batches.batches_done, batches.heartbeat_at,
+       coalesce(batches.tokens_out, 0) AS tokens_out, coalesce(batches.tokens_embedded, 0) AS tokens_embedded,
+       batches.batches_total, batches.batches_done, batches.heartbeat_at,
        (SELECT count(*) FROM summaries_pendingvector AS vector
         JOIN summaries_batch AS batch ON batch.id = vector.batch_id WHERE batch.job_id = job.id) AS vectors_pending,
        coalesce(batches.workers, '[]') AS workers,
@@ -30,6 +31,7 @@ LEFT JOIN LATERAL (
     SELECT sum(processed) AS processed, sum(written) AS written, sum(embedding_ok) AS embedding_ok,
            sum(embedding_429) AS embedding_429, sum(skipped) AS skipped, sum(errors) AS errors,
            sum(retries) AS retries, sum(tokens_in)::bigint AS tokens_in, sum(tokens_out)::bigint AS tokens_out,
+           sum(tokens_embedded)::bigint AS tokens_embedded,
            count(*) AS batches_total, count(*) FILTER (WHERE state = 'done') AS batches_done,
            max(heartbeat_at) AS heartbeat_at,
            json_agg(json_build_object(

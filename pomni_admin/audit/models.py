@@ -42,6 +42,13 @@ class AuditRow(models.Model):
             models.Index(fields=["receipt"], condition=INTENT, name="audit_by_receipt"),
             models.Index(fields=["handle", "act_id"], condition=~models.Q(handle=""), name="audit_by_handle"),
             models.Index(
+                # The class of operators lets the beginning of an id use it, whatever the database's collation.
+                fields=["subject", "act_id"],
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
+                condition=~models.Q(subject=""),
+                name="audit_by_subject",
+            ),
+            models.Index(
                 # The class of operators lets `result LIKE 'error:%'` use it, whatever the database's collation.
                 fields=["result", "act_id"],
                 opclasses=["varchar_pattern_ops", "uuid_ops"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from datetime import date, timedelta
 
@@ -10,6 +11,7 @@ from django import template
 from django.utils.translation import gettext, ngettext
 
 from pomni_admin.dashboard import job_words
+from pomni_admin.summaries.eta import Eta
 
 register = template.Library()
 
@@ -29,6 +31,23 @@ def period(kind: str, start: date, end: date) -> str:
 
 
 @register.filter
+def time_range(eta: Eta) -> str:
+    """How long something still takes, in one unit and rounded outwards: `3–5 min`."""
+    if eta.most_s <= 90:
+        unit, size, step = gettext("s"), 1, 5
+    elif eta.most_s <= 2 * 3600:
+        unit, size, step = gettext("min"), 60, 1
+    elif eta.most_s <= 48 * 3600:
+        unit, size, step = gettext("h"), 3600, 1
+    else:
+        unit, size, step = gettext("d"), 86400, 1
+    least = max(1, step * math.floor(eta.least_s / size / step))
+    most = max(1, step * math.ceil(eta.most_s / size / step))
+    figures = f"{least}–{most}" if least < most else f"{most}"
+    return f"{figures}\N{NO-BREAK SPACE}{unit}"
+
+
+@register.filter
 def note_word(code: str) -> str:
     """Why a job ended as it did; empty for a note without words."""
     return str(job_words.NOTES.get(code, ""))
@@ -38,6 +57,12 @@ def note_word(code: str) -> str:
 def what_now(code: str) -> str:
     """What can be done about it."""
     return str(job_words.WHAT_NOW.get(code, ""))
+
+
+@register.filter
+def stage_word(name: str) -> str:
+    """A stage of a job's way."""
+    return str(job_words.STAGES.get(name, name))
 
 
 @register.filter

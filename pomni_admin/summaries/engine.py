@@ -19,7 +19,7 @@ from psycopg import errors as postgres
 
 from cache_layer.privacy import may_store
 from pomni_admin.summaries import claims, mirror, pending
-from pomni_admin.summaries.claims import Claim
+from pomni_admin.summaries.claims import Claim, Displaced
 from pomni_admin.summaries.models import Failure, Kind
 from pomni_admin.summaries.pending import Summary
 from pomni_admin.summaries.provider_gate import Service
@@ -54,20 +54,19 @@ before PostgreSQL looks for deadlocks (1 s), so that the bot's transaction is ne
 MOST_WRITINGS = 5
 WRITE_AGAIN_AFTER_S = 0.5
 
-WRITE_ROW = """
-INSERT INTO dialog_summaries
-    (user_id, kind, period_start, period_end, text, tokens, source_count, created_at, updated_at)
-VALUES (%(user)s, %(kind)s, %(start)s, %(end)s, %(text)s, %(tokens)s, %(source_count)s, now(), now())
-ON CONFLICT ON CONSTRAINT uq_dialog_summaries_span DO UPDATE
-SET text = EXCLUDED.text, tokens = EXCLUDED.tokens, source_count = EXCLUDED.source_count,
-    updated_at = EXCLUDED.updated_at
-RETURNING id, updated_at
-"""
-
 WRITE = f"""
-WITH written AS ({WRITE_ROW}), waits AS ({pending.ADD_WRITTEN}) SELECT id, updated_at FROM written
-"""  # noqa: S608 (both parts are ours)
-"""The row, and with it that its vector is due."""
+WITH advanced AS ({claims.ADVANCE} RETURNING batch.id), written AS (
+    INSERT INTO dialog_summaries
+        (user_id, kind, period_start, period_end, text, tokens, source_count, created_at, updated_at)
+    SELECT %(user)s, %(kind)s, %(start)s, %(end)s, %(text)s, %(tokens)s, %(source_count)s, now(), now() FROM advanced
+    ON CONFLICT ON CONSTRAINT uq_dialog_summaries_span DO UPDATE
+    SET text = EXCLUDED.text, tokens = EXCLUDED.tokens, source_count = EXCLUDED.source_count,
+        updated_at = EXCLUDED.updated_at
+    RETURNING id, updated_at
+), waits AS ({pending.ADD_WRITTEN})
+SELECT id, updated_at FROM written
+"""  # noqa: S608 (all parts are ours)
+"""The unit counted, its row, and that its vector is due; nothing of it when the claim is stale."""
 
 RENAME = """
 UPDATE dialog_summaries AS old SET kind = %(kind)s, period_start = %(start)s, period_end = %(end)s
@@ -206,18 +205,19 @@ def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText, spen
             return Unwritten.FORBIDDEN
         if not SOURCES[unit.kind].still_there(unit.user_id, unit.period, material):
             return Unwritten.CHANGED
-        claims.advance(claim, unit, spent, processed=1)
         if unit.kind == Kind.MONTHLY:
             cursor.execute(RENAME, span | {"old": OLD_MONTHLY})
         row = {
             "text": text.text,
             "tokens": text.tokens_in + text.tokens_out,
             "source_count": len(material.row_ids),
-            "batch": claim.batch_id,
             "hold_s": settings.ENV.lease_s,
         }
-        cursor.execute(WRITE, span | row)
-        summary_id, updated_at = cursor.fetchone()
+        cursor.execute(WRITE, span | row | claims.values_of(claim, unit, spent, processed=1))
+        written = cursor.fetchone()
+        if written is None:
+            raise Displaced
+    summary_id, updated_at = written
     point = Point(
         summary_id,
         unit.user_id,

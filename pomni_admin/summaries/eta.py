@@ -42,7 +42,7 @@ CROSS JOIN LATERAL (
         ORDER BY recent.created_at DESC LIMIT %(most)s
     ) AS job
     CROSS JOIN LATERAL (
-        SELECT sum(processed + skipped + errors) AS units FROM summaries_batch WHERE job_id = job.id
+        SELECT sum(processed + skipped + errors) AS units FROM summaries_tally WHERE job_id = job.id
     ) AS done
     WHERE done.units >= %(enough)s
 ) AS pace

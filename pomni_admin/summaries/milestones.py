@@ -9,12 +9,11 @@ from typing import Final
 from django.db import connection
 
 READ: Final = """
-SELECT job.user_id, job.planned_at, batches.written_at, batches.vectors_at
+SELECT job.user_id, job.planned_at, tally.written_at, tally.vectors_at
 FROM summaries_job AS job
 LEFT JOIN LATERAL (
-    SELECT max(finished_at) AS written_at, max(vector_at) AS vectors_at
-    FROM summaries_batch WHERE job_id = job.id
-) AS batches ON true
+    SELECT max(written_at) AS written_at, max(vectors_at) AS vectors_at FROM summaries_tally WHERE job_id = job.id
+) AS tally ON true
 WHERE job.id = %(job)s
 """
 

@@ -74,3 +74,17 @@ class AuditRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.phase} of {self.act} {self.receipt}"
+
+
+class OpenAct(models.Model):
+    """An act without an outcome on record: it is under way, or its process died. Written by `open_acts.sql` alone.
+
+    Attributes:
+        intent_id: of the row of its intent.
+    """
+
+    act_id = models.UUIDField(primary_key=True)
+    intent_id = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"open act {self.act_id}"

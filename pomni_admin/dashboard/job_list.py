@@ -24,8 +24,14 @@ Snapshots = Callable[[Iterable[str]], dict[str, JobSnapshot]]
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One job in the table; the end of its period is exclusive. `about`: the handle of the one person, or empty."""
+    """One job in the table; the end of its period is exclusive.
 
+    Attributes:
+        place: its number among the rows of the page, which keep their places whatever becomes of them.
+        about: the handle of the one person, or empty.
+    """
+
+    place: int
     job_id: str
     kind: str
     start: date
@@ -40,8 +46,9 @@ class JobRow:
     errors: int
 
     @classmethod
-    def of(cls, job: JobSnapshot, user_id: int | None, paces: Paces) -> JobRow:
+    def of(cls, place: int, job: JobSnapshot, user_id: int | None, paces: Paces) -> JobRow:
         return cls(
+            place=place,
             job_id=job.job_id,
             kind=job.kind,
             start=job.period_start,

@@ -32,13 +32,14 @@ from pomni_admin.dashboard.job_list import JobRow, Listed
 from pomni_admin.dashboard.page import Audience, Gone, Page
 from pomni_admin.dashboard.progress import Paces, paces_for
 from pomni_admin.dashboard.schedules import ScheduleRow
+from pomni_admin.dashboard.shortened import shortened
 from pomni_admin.dashboard.show import answer
 from pomni_admin.dashboard.words import JOB_KINDS
 from pomni_admin.summaries import control, jobs, listing, periods, schedules, snapshots, totals
 from pomni_admin.summaries.models import Job, Kind
 from pomni_admin.summaries.schedules import Standing
 
-CELLS = ("state", "progress", "rate", "time", "heartbeat")
+CELLS = ("state", "progress", "failed", "rate", "time", "heartbeat")
 NOT_LIVE = "-"
 
 
@@ -88,7 +89,11 @@ class JobsPage(Page[JobsView]):
         standings = schedules.standings()
         jobs_now = snapshots.these({*frozen.job_ids, *_last(standings)})
         paces = paces_for(jobs_now.values())
-        rows = [JobRow.of(jobs_now[str(job_id)], None, paces) for job_id in frozen.job_ids if str(job_id) in jobs_now]
+        rows = [
+            JobRow.of(place, jobs_now[str(job_id)], None, paces)
+            for place, job_id in enumerate(frozen.job_ids)
+            if str(job_id) in jobs_now
+        ]
         all_, each = job_list.states(asked)
         listed = Listed(tuple(rows), asked, all_, each, news=job_list.news(asked, frozen))
         return JobsView(_schedules(standings, jobs_now, paces), listed, is_frozen=True)
@@ -101,7 +106,11 @@ class JobsPage(Page[JobsView]):
         paces = paces_for(jobs_now.values())
         all_, each = job_list.states(asked)
         listed = Listed(
-            jobs=tuple(JobRow.of(jobs_now[one.job_id], one.user_id, paces) for one in found if one.job_id in jobs_now),
+            jobs=tuple(
+                JobRow.of(place, jobs_now[one.job_id], one.user_id, paces)
+                for place, one in enumerate(found)
+                if one.job_id in jobs_now
+            ),
             asked=asked,
             all_states=all_,
             states=each,
@@ -130,9 +139,7 @@ def _cells(row: JobRow, language: str) -> Mapping[str, SafeString]:
     """What may move of a job's row, by name. Of most jobs nothing does: they have ended."""
     with override(language):
         return {
-            f"{cell}-{row.job_id}": SafeString(
-                get_template(f"dashboard/jobs/cells/{cell}.html").render({"job": row}).strip()
-            )
+            f"{cell}-{row.place}": shortened(get_template(f"dashboard/jobs/cells/{cell}.html").render({"job": row}))
             for cell in CELLS
         }
 

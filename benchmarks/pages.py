@@ -67,7 +67,7 @@ def main() -> int:
         sizes = QUICK if quick else SIZES
         client = _set_up(sizes)
         say(f"{datetime.now(UTC):%Y-%m-%d}\n")
-        found = {address: _figures(client, address, 5 if quick else REQUESTS) for address in _addresses()}
+        found = {address: _figures(client, address, 5 if quick else REQUESTS) for address in addresses()}
         table(
             ["page", "p50 ms", "p95 ms", "statements", "kB gzipped", ""],
             [
@@ -90,7 +90,6 @@ def main() -> int:
 
 def _set_up(sizes: Mapping[str, int]) -> Any:
     from django.core.management import call_command
-    from django.db import connection
     from django.test import Client
     from django.test.utils import setup_test_environment
 
@@ -98,17 +97,24 @@ def _set_up(sizes: Mapping[str, int]) -> Any:
 
     setup_test_environment()
     call_command("migrate", verbosity=0)
-    with connection.cursor() as cursor:
-        for statement in SEED.split(";\n"):
-            if statement.strip():
-                cursor.execute(statement, {**sizes, "running": RUNNING})
-        cursor.execute("VACUUM ANALYZE")
+    fill(sizes)
     client = Client()
     client.force_login(User.objects.create(username="admin", is_superuser=True))
     return client
 
 
-def _addresses() -> list[str]:
+def fill(sizes: Mapping[str, int]) -> None:
+    """Write so many `jobs`, `batches` of one job, and `acts`; see `pages.sql`."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        for statement in SEED.split(";\n"):
+            if statement.strip():
+                cursor.execute(statement, {**sizes, "running": RUNNING})
+        cursor.execute("VACUUM ANALYZE")
+
+
+def addresses() -> list[str]:
     """Each page without a filter, by each filter, and from the middle."""
     from pomni_admin.audit import acts
     from pomni_admin.audit.entries import Filters

@@ -78,6 +78,7 @@ soak: chromium venv translations
 	$(PY) -m benchmarks.soak_talk
 	$(PY) -m benchmarks.soak_relay
 	$(PY) -m benchmarks.soak_jobs
+	$(PY) -m benchmarks.soak_outage
 	$(PY) -m benchmarks.soak_live
 
 venv: $(INSTALLED)

@@ -69,6 +69,7 @@ bench: chromium venv translations $(PEERS)
 	$(PY) -m benchmarks.recording
 	$(PY) -m benchmarks.support
 	$(PY) -m benchmarks.jobs
+	$(PY) -m benchmarks.pages
 	$(PY) -m benchmarks.live
 
 soak: chromium venv translations

@@ -89,7 +89,7 @@ def status(request: HttpRequest, job_id: Query[JobId]) -> Status:
 
 @router.post("/{job_id}/cancel", response=answers(Steered, *OTHERS), openapi_extra=described(*OTHERS))
 def cancel(request: HttpRequest, job_id: Path[JobId], query: Query[Cancel], body: Body[Cancel] = LEFT_OUT) -> Steered:
-    """Stop the job before its next person."""
+    """Stop the job before its next person. One that has ended, whose retry waits in line, is taken out of the line."""
     return _steer(request, job_id, query, body, control.cancel, {JobState.CANCELING, JobState.CANCELED})
 
 

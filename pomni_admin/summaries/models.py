@@ -171,11 +171,53 @@ class Batch(models.Model):
         indexes = [
             models.Index(
                 fields=["job", "number"], condition=~Q(state=BatchState.DONE), name="summaries_batch_unfinished"
-            )
+            ),
+            models.Index(
+                fields=["job", "number"], condition=Q(state=BatchState.RUNNING), name="summaries_batch_running"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"batch {self.number} {self.state}"
+
+
+class Tally(models.Model):
+    """Neighbouring batches of a job added up. Written by the triggers of `tally.sql` alone.
+
+    Attributes:
+        first, last: their numbers.
+        done, failed: how many of them are done; in how many somebody failed.
+        vectors_pending: the `PendingVector`s of theirs.
+        written_at, vectors_at: when the last of them was done, and the last vector brought.
+        heartbeat_at: the newest when a counter moved; of those that are worked on now the batch says more.
+    """
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="tallies", db_index=False)
+    first = models.IntegerField()
+    last = models.IntegerField()
+    batches = models.IntegerField()
+    done = models.IntegerField()
+    failed = models.IntegerField()
+    processed = models.IntegerField()
+    written = models.IntegerField()
+    embedding_ok = models.IntegerField()
+    embedding_429 = models.IntegerField()
+    skipped = models.IntegerField()
+    errors = models.IntegerField()
+    retries = models.IntegerField()
+    tokens_in = models.BigIntegerField()
+    tokens_out = models.BigIntegerField()
+    tokens_embedded = models.BigIntegerField()
+    vectors_pending = models.IntegerField()
+    written_at = models.DateTimeField(null=True)
+    vectors_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "first"], name="summaries_tally_place")]
+
+    def __str__(self) -> str:
+        return f"tally of batches {self.first}-{self.last}"
 
 
 class Failure(models.Model):

@@ -57,6 +57,7 @@ REMOVE = (
     "UPDATE summaries_job SET retry_of_id = NULL WHERE retry_of_id = ANY(%(jobs)s)",
     "DELETE FROM summaries_retryinline WHERE job_id = ANY(%(jobs)s)",
     "DELETE FROM summaries_failure WHERE job_id = ANY(%(jobs)s)",
+    "DELETE FROM summaries_tally WHERE job_id = ANY(%(jobs)s)",
     "DELETE FROM summaries_batch WHERE job_id = ANY(%(jobs)s)",
     "DELETE FROM summaries_job WHERE id = ANY(%(jobs)s)",
 )

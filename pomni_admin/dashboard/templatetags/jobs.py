@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from pomni_admin.dashboard import job_words
+from pomni_admin.summaries.eta import Eta
 
 register = template.Library()
 
@@ -28,6 +32,33 @@ def period(kind: str, start: date, end: date) -> str:
     return f"{start}"
 
 
+@register.simple_tag
+def beat(at: datetime, place: int) -> SafeString:
+    """The heartbeat in a row, as short as it can be said; the page's script adds what `age` says besides."""
+    utc = at.astimezone(UTC)
+    return format_html(
+        '<time id="jobs-heartbeat-{}" datetime="{}" class="relative" data-shown="age">{}</time>',
+        *(place, f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%H:%M:%S}"),
+    )
+
+
+@register.filter
+def time_range(eta: Eta) -> str:
+    """How long something still takes, in one unit and rounded outwards: `3–5 min`."""
+    if eta.most_s <= 90:
+        unit, size, step = gettext("s"), 1, 5
+    elif eta.most_s <= 2 * 3600:
+        unit, size, step = gettext("min"), 60, 1
+    elif eta.most_s <= 48 * 3600:
+        unit, size, step = gettext("h"), 3600, 1
+    else:
+        unit, size, step = gettext("d"), 86400, 1
+    least = max(1, step * math.floor(eta.least_s / size / step))
+    most = max(1, step * math.ceil(eta.most_s / size / step))
+    figures = f"{least}–{most}" if least < most else f"{most}"
+    return f"{figures}\N{NO-BREAK SPACE}{unit}"
+
+
 @register.filter
 def note_word(code: str) -> str:
     """Why a job ended as it did; empty for a note without words."""
@@ -38,6 +69,12 @@ def note_word(code: str) -> str:
 def what_now(code: str) -> str:
     """What can be done about it."""
     return str(job_words.WHAT_NOW.get(code, ""))
+
+
+@register.filter
+def stage_word(name: str) -> str:
+    """A stage of a job's way."""
+    return str(job_words.STAGES.get(name, name))
 
 
 @register.filter

@@ -2,7 +2,7 @@
 # make test    all checks and all tests (JOBS=3 processes: a test waits for half of its time; ARGS="-k name" goes to pytest)
 # make check   format, lint, types, imports, translations, migrations, Django's checks for production, advisories
 # make bench   the figures of docs/benchmarks.md
-# make soak    the long run under faults
+# make soak    the long run: every page in every look, then everything under faults
 
 SHELL := /bin/sh
 VENV := .venv
@@ -70,7 +70,8 @@ bench: venv translations $(PEERS)
 	$(PY) -m benchmarks.support
 	$(PY) -m benchmarks.jobs
 
-soak: venv translations
+soak: venv translations chromium
+	env -u DJANGO_SETTINGS_MODULE $(PY) -m pytest -n $(JOBS) --dist worksteal -m matrix
 	$(PY) -m benchmarks.soak
 	$(PY) -m benchmarks.soak_locks
 	$(PY) -m benchmarks.soak_talk

@@ -32,6 +32,12 @@ class Update:
     change: Callable[[Guest], None]
 
 
+def _alive(guest: Guest) -> None:
+    """On a slow machine the scene grows old: the job would be stalled and the lock's holder silent, until they move."""
+    aside(lambda: Batch.objects.filter(state=BatchState.RUNNING).update(heartbeat_at=timezone.now()))
+    layer().locks.renew(guest.scene.lock)
+
+
 def _progress(guest: Guest) -> None:
     """The running job gets on, from two figures to three and more."""
 
@@ -57,6 +63,14 @@ def _renewed(guest: Guest) -> None:
     layer().announce("locks")
 
 
+def _at(path: str) -> Callable[[Guest], str]:
+    def prepare(guest: Guest) -> str:
+        _alive(guest)
+        return path.format(running=guest.scene.running)
+
+    return prepare
+
+
 def _two_begun(guest: Guest) -> str:
     actor = acts.Actor("admin", "admin")
     guest.begun = aside(lambda: [acts.begin(actor=actor, act=Act.RUN_SUMMARIES) for _ in range(2)])
@@ -70,11 +84,11 @@ def _one_ended(guest: Guest) -> None:
 
 
 UPDATES: Final = (
-    Update("overview", lambda guest: "", _progress),
-    Update("jobs", lambda guest: "jobs", _progress),
-    Update("job", lambda guest: f"jobs/{guest.scene.running}", _progress),
-    Update("caches", lambda guest: "caches", _counted),
-    Update("locks", lambda guest: "locks", _renewed),
-    Update("health", lambda guest: "health", lambda guest: layer().announce("relay")),
+    Update("overview", _at(""), _progress),
+    Update("jobs", _at("jobs"), _progress),
+    Update("job", _at("jobs/{running}"), _progress),
+    Update("caches", _at("caches"), _counted),
+    Update("locks", _at("locks"), _renewed),
+    Update("health", _at("health"), lambda guest: layer().announce("relay")),
     Update("audit", _two_begun, _one_ended),
 )

@@ -277,7 +277,7 @@ def test_a_form_without_its_token_is_refused_in_the_design(people: dict[str, Use
     client.force_login(admin)
     response = client.post(reverse("dashboard:run"))
     assert response.status_code == 403
-    assert "parts.css" in response.content.decode()
+    assert "tokens.css" in response.content.decode()
     assert not acts.recent(10)
 
 

@@ -255,6 +255,7 @@ VISITS: Final = (
     Visit("dashboard:audit", audit_filtered),
     Visit("dashboard:audit", menu),
     Visit("dashboard:without_slash", at("nowhere", "error-404")),
+    Visit("dashboard:styleguide", at("styleguide", "styleguide")),
     Visit("accounts:account", at("account", "account")),
     Visit("mfa_activate_totp", at("account/second-factor", "second-factor")),
 )

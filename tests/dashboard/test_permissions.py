@@ -156,6 +156,7 @@ TABLE = (
     Row("dashboard:forget_person", "POST", SIGN_IN, 403, 403, 200, 403, act="cache.forget_person"),
     Row("dashboard:health", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:audit", "GET", SIGN_IN, 200, 200, 200, 403),
+    Row("dashboard:styleguide", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:people", "GET", SIGN_IN, 403, 403, 403, 403, superuser=200),
     Row("dashboard:invite", "POST", SIGN_IN, 403, 403, 403, 403, (), "accounts.invite", 400),
     Row("dashboard:invite", "GET", 405, 405, 405, 405, 405),

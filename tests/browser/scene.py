@@ -245,7 +245,7 @@ def _count(redis_url: str) -> None:
                 }
             )
             client.hset(stats.key(this - len(shape) + 1 + place), mapping={k: v for k, v in counts.items() if v})
-        _instances(client)
+        instances(client)
 
 
 def _times(cache: str, calls: int, loads: int, size: int) -> Mapping[str, int]:
@@ -258,8 +258,8 @@ def _times(cache: str, calls: int, loads: int, size: int) -> Mapping[str, int]:
     return numbers
 
 
-def _instances(client: redis.Redis) -> None:
-    """Two bots, of which one is silent, a worker without a secret, and a relay."""
+def instances(client: redis.Redis) -> None:
+    """Two bots, of which one is silent, a worker without a secret, and a relay; heard of now."""
     now = datetime.now(UTC)
     bot, job = "pomni-bot-7d9c5-xk2lp", "pomni-worker-0"
     for number, (said, silent_s) in enumerate(

@@ -32,7 +32,7 @@ class Update:
     change: Callable[[Guest], None]
 
 
-def _alive(guest: Guest) -> None:
+def alive(guest: Guest) -> None:
     """On a slow machine the scene grows old: the job would be stalled and the lock's holder silent, until they move."""
     aside(lambda: Batch.objects.filter(state=BatchState.RUNNING).update(heartbeat_at=timezone.now()))
     layer().locks.renew(guest.scene.lock)
@@ -65,7 +65,7 @@ def _renewed(guest: Guest) -> None:
 
 def _at(path: str) -> Callable[[Guest], str]:
     def prepare(guest: Guest) -> str:
-        _alive(guest)
+        alive(guest)
         return path.format(running=guest.scene.running)
 
     return prepare
@@ -83,12 +83,13 @@ def _one_ended(guest: Guest) -> None:
     aside(act.finish)
 
 
+# The Overview last: by then all processes of the scene have fallen silent, and what wants attention stays the same.
 UPDATES: Final = (
-    Update("overview", _at(""), _progress),
     Update("jobs", _at("jobs"), _progress),
     Update("job", _at("jobs/{running}"), _progress),
     Update("caches", _at("caches"), _counted),
     Update("locks", _at("locks"), _renewed),
     Update("health", _at("health"), lambda guest: layer().announce("relay")),
     Update("audit", _two_begun, _one_ended),
+    Update("overview", _at(""), _progress),
 )

@@ -2,7 +2,7 @@
 # make test    all checks and all tests (JOBS=3 processes: a test waits for half of its time; ARGS="-k name" goes to pytest)
 # make check   format, lint, types, imports, translations, migrations, Django's checks for production, advisories
 # make bench   the figures of docs/benchmarks.md
-# make soak    the long run under faults
+# make soak    the long run: every page in every look, then everything under faults
 
 SHELL := /bin/sh
 VENV := .venv
@@ -73,6 +73,7 @@ bench: chromium venv translations $(PEERS)
 	$(PY) -m benchmarks.live
 
 soak: chromium venv translations
+	env -u DJANGO_SETTINGS_MODULE $(PY) -m pytest -n $(JOBS) --dist worksteal -m matrix
 	$(PY) -m benchmarks.soak
 	$(PY) -m benchmarks.soak_locks
 	$(PY) -m benchmarks.soak_talk

@@ -81,8 +81,9 @@ def _outage(made: Stage, seconds: float) -> dict[str, float]:
             first_s = time.monotonic() - back
         idle_s = max(idle_s, facts["idle_s"])
         time.sleep(0.2)
-    for process in (*workers, reaper):
-        process.kill()
+    for worker in workers:
+        worker.kill()
+    reaper.kill()
     return {
         "had their summary when it went": before,
         "looks at the job": looks,

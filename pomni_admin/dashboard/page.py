@@ -72,6 +72,10 @@ class Page(ABC, Generic[V]):
     def address(self) -> str:
         return reverse(f"dashboard:{self.name}")
 
+    def address_of(self, subject: str) -> str:
+        """Where an answer to a form of the page goes back to. A page with a subject in its address says its own."""
+        return self.address
+
     def topics(self, subject: str) -> Collection[str]:
         """The topics whose announcement makes this page worth rendering again; none for a page that is not live."""
         return ()

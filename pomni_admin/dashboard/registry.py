@@ -19,6 +19,7 @@ from pomni_admin.dashboard.pages.people import PEOPLE
 from pomni_admin.dashboard.pages.release_lock import RELEASE_LOCK
 from pomni_admin.dashboard.pages.run import RUN
 from pomni_admin.dashboard.pages.selected import SELECTED
+from pomni_admin.dashboard.pages.styleguide import STYLEGUIDE
 from pomni_admin.dashboard.pages.totals import TOTALS
 from pomni_admin.dashboard.pages.users import USERS
 
@@ -38,6 +39,7 @@ PAGES: Final[tuple[Page[Any], ...]] = (
     HEALTH,
     AUDIT,
     PEOPLE,
+    STYLEGUIDE,
 )
-NOT_LIVE: Final = frozenset({RUN, SELECTED, TOTALS, DROP_CACHE, BUMP_RAG, RELEASE_LOCK, USERS, PEOPLE})
+NOT_LIVE: Final = frozenset({RUN, SELECTED, TOTALS, DROP_CACHE, BUMP_RAG, RELEASE_LOCK, USERS, PEOPLE, STYLEGUIDE})
 LIVE: Final[Mapping[str, Page[Any]]] = {page.name: page for page in PAGES if page not in NOT_LIVE}

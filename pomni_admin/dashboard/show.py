@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
@@ -49,7 +48,7 @@ def answer(
         "subject": subject,
         "view": view,
         "fragments": page.paint(view, audience),
-        "here": request.get_full_path() if request.method == "GET" else reverse(f"dashboard:{page.name}"),
+        "here": request.get_full_path() if request.method == "GET" else page.address_of(subject),
         "live": page.live_address(subject, audience.language),
         **(extra or {}),
     }

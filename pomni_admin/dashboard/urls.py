@@ -21,6 +21,7 @@ from pomni_admin.dashboard.pages import (
     release_lock,
     run,
     selected,
+    styleguide,
     totals,
     users,
 )
@@ -43,6 +44,7 @@ urlpatterns = [
     *health.urlpatterns,
     *audit.urlpatterns,
     *people.urlpatterns,
+    *styleguide.urlpatterns,
     *healthz.urlpatterns,
     *readyz.urlpatterns,
     *metrics.urlpatterns,

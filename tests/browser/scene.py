@@ -11,7 +11,7 @@ import msgspec
 import redis
 from django.utils import timezone
 
-from cache_layer import Holder, Presence
+from cache_layer import Grant, Holder, Presence
 from cache_layer.keys import Keys
 from cache_layer.statistics import Stats
 from pomni_admin.audit import acts
@@ -26,12 +26,13 @@ NIGHT = datetime.now(UTC).replace(hour=3, minute=0, second=4, microsecond=0)
 
 @dataclass(frozen=True)
 class Scene:
-    """The ids of the jobs that pages are about."""
+    """What pages are about: the ids of jobs, and the lock that one of them holds."""
 
     running: str
     partial: str
     paused: str
     rebuilt: str
+    lock: Grant
 
 
 def set_up(redis_url: str, people: list[int]) -> Scene:
@@ -47,7 +48,7 @@ def set_up(redis_url: str, people: list[int]) -> Scene:
     rebuilt = _rebuilt(people[0])
     _missed()
     _totals()
-    layer().locks.acquire(
+    lock = layer().locks.acquire(
         "summaries_daily", token="scene", fence=running.fence, holder=Holder("worker", "worker-1", 41, str(running.pk))
     )
     _count(redis_url)
@@ -65,7 +66,7 @@ def set_up(redis_url: str, people: list[int]) -> Scene:
         actor=acts.Actor("support", "support"), act=Act.INVALIDATE_ACCESS, handle=handle_of(people[1])
     ) as act:
         act.result = "unreachable"
-    return Scene(str(running.pk), str(partial.pk), str(paused.pk), str(rebuilt.pk))
+    return Scene(str(running.pk), str(partial.pk), str(paused.pk), str(rebuilt.pk), lock)
 
 
 def _job(state: JobState, days_ago: int, total: int, by: str) -> Job:
@@ -244,7 +245,7 @@ def _count(redis_url: str) -> None:
                 }
             )
             client.hset(stats.key(this - len(shape) + 1 + place), mapping={k: v for k, v in counts.items() if v})
-        _instances(client)
+        instances(client)
 
 
 def _times(cache: str, calls: int, loads: int, size: int) -> Mapping[str, int]:
@@ -257,8 +258,8 @@ def _times(cache: str, calls: int, loads: int, size: int) -> Mapping[str, int]:
     return numbers
 
 
-def _instances(client: redis.Redis) -> None:
-    """Two bots, of which one is silent, a worker without a secret, and a relay."""
+def instances(client: redis.Redis) -> None:
+    """Two bots, of which one is silent, a worker without a secret, and a relay; heard of now."""
     now = datetime.now(UTC)
     bot, job = "pomni-bot-7d9c5-xk2lp", "pomni-worker-0"
     for number, (said, silent_s) in enumerate(

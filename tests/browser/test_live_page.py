@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
-import redis
 from django.utils import timezone
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from pomni_admin.demo.servers import Valkey
 from pomni_admin.summaries.models import Batch, Job
 from tests.browser.aside import aside
+from tests.browser.moving_job import change, running_job
 from tests.browser.signed_in import sign_in
 from tests.harness.browser import NewPage
 from tests.harness.processes import Site, Spawn
@@ -23,21 +23,7 @@ from tests.harness.staff import Staff
 
 @pytest.fixture
 def job(database: Database) -> Job:
-    return Job.objects.create(
-        kind="daily",
-        period_start=date(2026, 11, 1),
-        period_end=date(2026, 11, 2),
-        started_by="ada",
-        state="running",
-        total=700,
-    )
-
-
-def change(job: Job, total: int, server: Valkey | None) -> None:
-    aside(lambda: Job.objects.filter(pk=job.pk).update(total=total))
-    if server is not None:
-        with redis.Redis.from_url(server.url) as client:
-            client.publish("changed", "jobs")
+    return running_job()
 
 
 def test_a_gap_is_noticed_and_filled(site: Site, valkey: Valkey, staff: Staff, job: Job, browser_page: Page) -> None:

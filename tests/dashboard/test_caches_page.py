@@ -104,3 +104,19 @@ def test_a_cache_that_the_environment_keeps_off_says_so(admin: Client, monkeypat
     switch(admin, "rag", "off", "other")
     assert "rag is switched on, but here it stays off: X is not set." in switch(admin, "rag", "on", "other")
     assert "X is not set" in card(admin, "rag")
+
+
+def test_a_mistyped_name_drops_nothing_and_says_so(admin: Client) -> None:
+    reason = last_reason(admin)
+    answer = admin.post("/caches/rag/drop", {"reason": reason, "typed": "rug"})
+    assert answer.status_code == 400
+    html = answer.content.decode()
+    assert "That is not the name of this cache. Nothing was dropped." in html
+    assert f'<option value="{reason}" selected>' in html
+    assert 'name="next" value="/caches/rag/drop"' in html, "who then chooses a language comes back to the question"
+    assert not acts.recent(1)
+
+
+def last_reason(client: Client) -> str:
+    """The last reason that the form offers."""
+    return re.findall(r'<option value="(\w+)"', client.get("/caches/rag/drop").content.decode())[-1]

@@ -155,7 +155,7 @@ def test_a_fault_is_told_in_the_design_and_without_its_details(admin: Client, mo
     assert response.status_code == 500
     html = response.content.decode()
     assert "This page could not be made" in html
-    assert "parts.css" in html
+    assert "tokens.css" in html
     assert "detail" not in html
 
 

@@ -156,6 +156,7 @@ TABLE = (
     Row("dashboard:forget_person", "POST", SIGN_IN, 403, 403, 200, 403, act="cache.forget_person"),
     Row("dashboard:health", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:audit", "GET", SIGN_IN, 200, 200, 200, 403),
+    Row("dashboard:styleguide", "GET", SIGN_IN, 200, 200, 200, 403),
     Row("dashboard:people", "GET", SIGN_IN, 403, 403, 403, 403, superuser=200),
     Row("dashboard:invite", "POST", SIGN_IN, 403, 403, 403, 403, (), "accounts.invite", 400),
     Row("dashboard:invite", "GET", 405, 405, 405, 405, 405),
@@ -277,7 +278,7 @@ def test_a_form_without_its_token_is_refused_in_the_design(people: dict[str, Use
     client.force_login(admin)
     response = client.post(reverse("dashboard:run"))
     assert response.status_code == 403
-    assert "parts.css" in response.content.decode()
+    assert "tokens.css" in response.content.decode()
     assert not acts.recent(10)
 
 

@@ -20,7 +20,7 @@ from tests.test_settings import PRODUCTION
 STRONG = {"POMNI_SECRET_KEY": base64.b64encode(bytes(range(60))).decode()}
 
 
-@pytest.mark.parametrize("path", ["/jobs", "/account/sign-in", "/nowhere", "/static/css/parts.css", "/healthz"])
+@pytest.mark.parametrize("path", ["/jobs", "/account/sign-in", "/nowhere", "/static/css/tokens.css", "/healthz"])
 def test_every_answer_carries_them(site: Site, database: Database, path: str) -> None:
     visitor = Visitor(site, cookie_of("viewer"))
     headers = visitor.get(path).headers

@@ -52,7 +52,7 @@ def test_a_body_of_ten_megabytes_is_refused_before_it_is_read(site: Site, databa
         site, ["POST /account/sign-in HTTP/1.1", FORM, f"Content-Length: {TEN_MB}"], b"x" * 65536, TEN_MB
     )
     assert answer.startswith("HTTP/1.1 413 ")
-    assert "parts.css" in answer
+    assert "tokens.css" in answer
     assert "content-security-policy" in answer.lower()
     assert sent < TEN_MB / 2, "the rest did not fit into the buffers of the system"
 
@@ -85,7 +85,7 @@ def test_files_are_refused(database: Database, tmp_path: Path) -> None:
     with file.open() as opened:
         response = Client().post("/account/sign-in", {"username": "a", "password": "b", "file": opened})
     assert response.status_code == 400
-    assert "parts.css" in response.content.decode()
+    assert "tokens.css" in response.content.decode()
 
 
 def test_a_form_at_the_limit_is_taken(database: Database) -> None:

@@ -21,7 +21,7 @@ from pomni_admin.limits import uvicorn_arguments
 from tests.harness.nursery import Forked
 from tests.harness.servers import Database
 
-HEAVY = {("-m", "celery"), ("-m", "uvicorn")}
+HEAVY = {("-m", "celery"), ("-m", "uvicorn"), ("-m", "tests.privacy.careless")}
 """Programs that take seconds to import what they are made of, as do those of `manage.py`."""
 
 

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
@@ -49,6 +49,9 @@ class DropCachePage(Page[DropView]):
     @property
     def address(self) -> str:
         raise AssertionError("this page is always about one cache")
+
+    def address_of(self, subject: str) -> str:
+        return reverse("dashboard:drop_cache", args=[subject])
 
     def view(self, subject: str) -> DropView:
         if subject not in DROPPABLE:

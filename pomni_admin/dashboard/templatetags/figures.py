@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from django import template
 from django.templatetags.static import static
 from django.utils.formats import number_format
-from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -18,8 +17,35 @@ from pomni_admin.accounts.roles import Role
 from pomni_admin.audit.vocabulary import Reason
 from pomni_admin.dashboard import words
 from pomni_admin.dashboard.matters import Matter
+from pomni_admin.dashboard.word_filters import word_filters
 
 register = template.Library()
+
+word_filters(
+    register,
+    {
+        "job_state": words.JOB_STATES,
+        "job_kind": words.JOB_KINDS,
+        "span_word": words.SPANS,
+        "away_word": words.AWAY,
+        "place_word": words.PLACES,
+        "circuit_word": words.CIRCUIT,
+        "relay_word": words.RELAY,
+        "trigger_word": words.TRIGGER_STATES,
+        "off_by_word": words.OFF_BY,
+        "wrong_filter_word": words.WRONG_FILTERS,
+        "verdict_word": words.VERDICTS,
+        "finding_word": words.FINDINGS,
+        "dropped_word": words.DROPPED,
+        "held_word": words.HELD,
+        "payment_word": words.PAYMENTS,
+        "problem_word": words.PROBLEMS,
+        "people_refused": words.PEOPLE_REFUSED,
+        "starter": words.STARTERS,
+        "found_by": words.FOUND_BY,
+    },
+)
+word_filters(register, {"cache_holds": words.CACHES}, without="")
 
 NONE = "–"
 """What stands where there is no figure."""
@@ -136,6 +162,12 @@ def count(label: str, figure: int | None, *, of: int | None = None, unless_zero:
     return {"label": label, "figure": figure, "of": of, "tone": unless_zero if figure else ""}
 
 
+@register.inclusion_tag("parts/column.html")
+def column(label: str, kind: str = "") -> Mapping[str, object]:
+    """The head of a column; `kind` is the class of its cells, such as `figure`."""
+    return {"label": label, "kind": kind}
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A sign from the sprite; it only accompanies words."""
@@ -146,36 +178,8 @@ def icon(name: str) -> SafeString:
     )
 
 
-def _word(table: Mapping[str, str | Promise], code: object) -> str:
-    return str(table.get(str(code), code))
-
-
-@register.filter
-def job_state(code: str) -> str:
-    return _word(words.JOB_STATES, code)
-
-
-@register.filter
-def job_kind(code: str) -> str:
-    return _word(words.JOB_KINDS, code)
-
-
-@register.filter
-def cache_holds(name: str) -> str:
-    """What a cache holds, in words; empty for one without a description."""
-    return str(words.CACHES.get(name, ""))
-
-
-@register.filter
-def span_word(name: str) -> str:
-    """How far back a chart looks."""
-    return _word(words.SPANS, name)
-
-
-@register.filter
-def away_word(server: str) -> str:
-    """Why something is not known."""
-    return _word(words.AWAY, server)
+def _word(table: words.Words, code: str) -> str:
+    return str(table.get(code, code))
 
 
 @register.simple_tag
@@ -191,36 +195,7 @@ def matter(one: Matter) -> str:
 
 
 def _about(one: Matter) -> str:
-    return job_kind(one.about) if one.about in words.JOB_KINDS else one.about
-
-
-@register.filter
-def place_word(place: str) -> str:
-    """What a link to where something is mended says."""
-    return _word(words.PLACES, place)
-
-
-@register.filter
-def circuit_word(code: str) -> str:
-    return _word(words.CIRCUIT, code)
-
-
-@register.filter
-def relay_word(code: str) -> str:
-    """Whether somebody does the relay's work."""
-    return _word(words.RELAY, code)
-
-
-@register.filter
-def trigger_word(code: str) -> str:
-    """What is wrong with a trigger."""
-    return _word(words.TRIGGER_STATES, code)
-
-
-@register.filter
-def off_by_word(code: str) -> str:
-    """What keeps a cache from using Redis in a process."""
-    return _word(words.OFF_BY, code)
+    return _word(words.JOB_KINDS, one.about)
 
 
 @register.filter
@@ -239,41 +214,6 @@ def result_word(code: str) -> str:
 
 
 @register.filter
-def wrong_filter_word(field: str) -> str:
-    """What a filter of the audit takes, where it was given something else."""
-    return _word(words.WRONG_FILTERS, field)
-
-
-@register.filter
-def verdict_word(code: str) -> str:
-    """What comparing a person's cached access with the true one came to."""
-    return _word(words.VERDICTS, code)
-
-
-@register.filter
-def finding_word(code: str) -> str:
-    """What an agent can tell the person on the line."""
-    return _word(words.FINDINGS, code)
-
-
-@register.filter
-def dropped_word(what: str) -> str:
-    """One thing that refreshing somebody's access has dropped."""
-    return _word(words.DROPPED, what)
-
-
-@register.filter
-def held_word(kind: str) -> str:
-    """One thing that Redis holds on a person."""
-    return _word(words.HELD, kind)
-
-
-@register.filter
-def payment_word(status: str) -> str:
-    return _word(words.PAYMENTS, status)
-
-
-@register.filter
 def at_most(size_bytes: int | None) -> str:
     """A size by its class: how long something is says something of it."""
     if size_bytes is None:
@@ -281,18 +221,6 @@ def at_most(size_bytes: int | None) -> str:
     if size_bytes < 1_000_000:
         return _("≤ %(count)s kB") % {"count": number_format(size_bytes // 1_000)}
     return _("≤ %(count)s MB") % {"count": number_format(size_bytes // 1_000_000)}
-
-
-@register.filter
-def problem_word(code: str) -> str:
-    """Why a look-up has no answer, and what to type instead."""
-    return _word(words.PROBLEMS, code)
-
-
-@register.filter
-def people_refused(code: str) -> str:
-    """Why something was not done to an account, and what to do instead."""
-    return _word(words.PEOPLE_REFUSED, code)
 
 
 @register.filter
@@ -304,14 +232,3 @@ def subject_word(subject: str) -> str:
     number, _colon, role = rest.partition(":")
     name = User.objects.filter(pk=int(number)).values_list("username", flat=True).first() if number.isdigit() else None
     return f"{name or subject}: {Role(role).label}" if role in Role.values else name or subject
-
-
-@register.filter
-def starter(name: str) -> str:
-    """Who or what started a job."""
-    return _word(words.STARTERS, name)
-
-
-@register.filter
-def found_by(code: str) -> str:
-    return _word(words.FOUND_BY, code)

@@ -13,9 +13,22 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from pomni_admin.dashboard import job_words
+from pomni_admin.dashboard.word_filters import word_filters
 from pomni_admin.summaries.eta import Eta
 
 register = template.Library()
+word_filters(
+    register,
+    {
+        "run_choice": job_words.RUN_CHOICES,
+        "run_problem": job_words.RUN_PROBLEMS,
+        "wrong_job_filter": job_words.WRONG_FILTERS,
+        "started_word": job_words.SPANS,
+        "fate_word": job_words.FATES,
+        "stage_word": job_words.STAGES,
+    },
+)
+word_filters(register, {"note_word": job_words.NOTES, "what_now": job_words.WHAT_NOW}, without="")
 
 
 @register.simple_tag
@@ -60,59 +73,11 @@ def time_range(eta: Eta) -> str:
 
 
 @register.filter
-def note_word(code: str) -> str:
-    """Why a job ended as it did; empty for a note without words."""
-    return str(job_words.NOTES.get(code, ""))
-
-
-@register.filter
-def what_now(code: str) -> str:
-    """What can be done about it."""
-    return str(job_words.WHAT_NOW.get(code, ""))
-
-
-@register.filter
-def stage_word(name: str) -> str:
-    """A stage of a job's way."""
-    return str(job_words.STAGES.get(name, name))
-
-
-@register.filter
 def failure_word(code: str) -> str:
     """Why a summary could not be made; empty for a code without words."""
     if code in job_words.FAILURES:
         return str(job_words.FAILURES[code])
     return next((str(words) for begins, words in job_words.FAILURES_LIKE.items() if code.startswith(begins)), "")
-
-
-@register.filter
-def run_choice(kind: str) -> str:
-    """A kind as the form that starts a job offers it."""
-    return str(job_words.RUN_CHOICES.get(kind, kind))
-
-
-@register.filter
-def run_problem(code: str) -> str:
-    """What is wrong with a field of the form that starts a job."""
-    return str(job_words.RUN_PROBLEMS.get(code, code))
-
-
-@register.filter
-def wrong_job_filter(what: str) -> str:
-    """What a filter of the list takes, where it was given something else."""
-    return str(job_words.WRONG_FILTERS.get(what, what))
-
-
-@register.filter
-def span_word(span: str) -> str:
-    """A time of start that is one press away."""
-    return str(job_words.SPANS.get(span, span))
-
-
-@register.filter
-def fate_word(word: str) -> str:
-    """What an act on several jobs would do to one of them."""
-    return str(job_words.FATES.get(word, word))
 
 
 @register.simple_tag

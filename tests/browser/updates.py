@@ -38,7 +38,7 @@ def alive(guest: Guest) -> None:
     layer().locks.renew(guest.scene.lock)
 
 
-def _progress(guest: Guest) -> None:
+def progress(guest: Guest) -> None:
     """The running job gets on, from two figures to three and more."""
 
     def work() -> None:
@@ -85,11 +85,11 @@ def _one_ended(guest: Guest) -> None:
 
 # The Overview last: by then all processes of the scene have fallen silent, and what wants attention stays the same.
 UPDATES: Final = (
-    Update("jobs", _at("jobs"), _progress),
-    Update("job", _at("jobs/{running}"), _progress),
+    Update("jobs", _at("jobs"), progress),
+    Update("job", _at("jobs/{running}"), progress),
     Update("caches", _at("caches"), _counted),
     Update("locks", _at("locks"), _renewed),
     Update("health", _at("health"), lambda guest: layer().announce("relay")),
     Update("audit", _two_begun, _one_ended),
-    Update("overview", _at(""), _progress),
+    Update("overview", _at(""), progress),
 )

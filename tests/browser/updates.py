@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 import redis
 from django.db.models import F
@@ -41,11 +42,13 @@ def alive(guest: Guest) -> None:
 def progress(guest: Guest) -> None:
     """The running job gets on, from two figures to three and more."""
 
+    job = UUID(guest.scene.running)
+
     def work() -> None:
-        Batch.objects.filter(job=guest.scene.running, state=BatchState.RUNNING).update(
+        Batch.objects.filter(job_id=job, state=BatchState.RUNNING).update(
             processed=F("processed") + 3, written=F("written") + 3, errors=F("errors") + 1, heartbeat_at=timezone.now()
         )
-        mirror.publish(guest.scene.running)
+        mirror.publish(job)
 
     aside(work)
 

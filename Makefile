@@ -62,21 +62,25 @@ audit: venv
 		[ "$(AUDIT)" != required ]; \
 	else echo "pip-audit: no known vulnerabilities in what is installed"; fi
 
-bench: venv translations $(PEERS)
+bench: chromium venv translations $(PEERS)
 	$(PY) -m benchmarks
 	$(PY) -m benchmarks.bot_message
 	$(PY) -m benchmarks.hung
 	$(PY) -m benchmarks.recording
 	$(PY) -m benchmarks.support
 	$(PY) -m benchmarks.jobs
+	$(PY) -m benchmarks.pages
+	$(PY) -m benchmarks.live
 
-soak: venv translations chromium
+soak: chromium venv translations
 	env -u DJANGO_SETTINGS_MODULE $(PY) -m pytest -n $(JOBS) --dist worksteal -m matrix
 	$(PY) -m benchmarks.soak
 	$(PY) -m benchmarks.soak_locks
 	$(PY) -m benchmarks.soak_talk
 	$(PY) -m benchmarks.soak_relay
 	$(PY) -m benchmarks.soak_jobs
+	$(PY) -m benchmarks.soak_outage
+	$(PY) -m benchmarks.soak_live
 
 venv: $(INSTALLED)
 

@@ -63,9 +63,9 @@ class Stage:
                 start_new_session=True,
             )
 
-    def provider(self, *options: str) -> subprocess.Popen[bytes]:
+    def provider(self, *options: str, port: int | None = None) -> subprocess.Popen[bytes]:
         """Start the provider, and name it to all processes that are started after it."""
-        port = free_port()
+        port = port or free_port()
         self.env["OPENROUTER_BASE_URL"] = f"http://127.0.0.1:{port}/v1"
         process = self.start("-m", "benchmarks.slow_provider", "--port", str(port), *options, log="provider.log")
         deadline = time.monotonic() + PATIENCE_S

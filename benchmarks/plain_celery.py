@@ -18,9 +18,19 @@ django.setup()
 
 from django.db import connection  # noqa: E402  (after Django is set up)
 
-from pomni_admin.summaries import engine, periods, sources  # noqa: E402  (as above)
+from pomni_admin.summaries import periods, sources  # noqa: E402  (as above)
 from pomni_admin.summaries.providers import provider  # noqa: E402  (as above)
 from pomni_admin.summaries.vectors import Point, vectors  # noqa: E402  (as above)
+
+WRITE_ROW = """
+INSERT INTO dialog_summaries
+    (user_id, kind, period_start, period_end, text, tokens, source_count, created_at, updated_at)
+VALUES (%(user)s, %(kind)s, %(start)s, %(end)s, %(text)s, %(tokens)s, %(source_count)s, now(), now())
+ON CONFLICT ON CONSTRAINT uq_dialog_summaries_span DO UPDATE
+SET text = EXCLUDED.text, tokens = EXCLUDED.tokens, source_count = EXCLUDED.source_count,
+    updated_at = EXCLUDED.updated_at
+RETURNING id, updated_at
+"""
 
 app = Celery("plain", broker=os.environ["REDIS_URL"])
 app.conf.task_default_queue = "plain"
@@ -35,10 +45,10 @@ def summarise(user_id: int) -> None:
     text = provider().summarise("daily", material.messages)
     span: dict[str, Any] = {"user": user_id, "kind": "daily", "start": period.starts_at, "end": period.ends_at}
     with connection.cursor() as cursor:
-        cursor.execute(engine.WRITE_ROW, span | {"text": text.text, "tokens": text.tokens_in, "source_count": 1})
+        cursor.execute(WRITE_ROW, span | {"text": text.text, "tokens": text.tokens_in, "source_count": 1})
         summary_id, updated_at = cursor.fetchone()
     point = Point(summary_id, user_id, "daily", period.starts_at, period.ends_at, len(text.text), updated_at)
-    vectors().upsert(point, provider().embed(text.text))
+    vectors().upsert(point, provider().embed(text.text).vector)
 
 
 def send() -> None:

@@ -60,7 +60,7 @@ def main() -> int:
     ) as made:
         made.people(arguments.users)
         totals = _control(made, arguments) if arguments.control else _soak(made, arguments, random.Random(seed))
-        figures = _figures(made)
+        figures = figures_of(made)
     for name, number in (figures | totals).items():
         _say(f"{name:48}{number:>12}")
     good = totals["stuck"] == 1 if arguments.control else _is_good(figures, totals, arguments.users)
@@ -157,7 +157,7 @@ def _control(made: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
     return {"stuck": int(facts["state"] == "running" and facts["idle_s"] > IDLE_AT_MOST_S)}
 
 
-def _figures(made: Stage) -> dict[str, Any]:
+def figures_of(made: Stage) -> dict[str, Any]:
     (facts,) = made.rows(FACTS)
     rows = [row["id"] for row in made.rows("SELECT id FROM dialog_summaries")]
     client = QdrantClient(url=made.vectors.url, check_compatibility=False)

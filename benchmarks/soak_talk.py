@@ -3,7 +3,8 @@
 People write in bursts. This process is their Telegram: it gives each message to some bot and, until that bot has said
 that it is taken, again to another - at once when the bot dies, or a moment later when the bot says that only its own
 memory has it. Bots are processes of their own, each with a consumer; what a turn says is written to PostgreSQL, which
-takes each turn id once. In the end every message must be there, once, in the order of its person's writing.
+takes each turn id once. In the end every message must be there, once, in the order of its person's writing; but for one
+that reaches no bot before a later one has been handed out, because the bot that it was sent to died or had no Redis.
 
 The first tenth comes without faults, and is timed by itself. Then bots are killed with SIGKILL, at any moment, and a
 new one started in place of each; Redis, which keeps its data on disk, is stopped or killed and started again. Two
@@ -28,7 +29,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
@@ -93,7 +94,7 @@ def main() -> int:
         finally:
             postgres.stop()
             valkey.stop()
-    _say(f"{'seconds':44}{time.monotonic() - began:>12.0f}")
+    _say(f"{'seconds':52}{time.monotonic() - began:>12.0f}")
     _say("as it must be" if good else "NOT as it must be")
     return 0 if good else 1
 
@@ -122,9 +123,10 @@ class Telegram:
         self._lines: list[Line] = []
         self._someone = asyncio.Event()
         self._all_sent = asyncio.Event()
-        self._sent = self._taken = 0
+        self._sent = 0
+        self.taken_at: dict[tuple[int, int], float] = {}
         self.totals: Counter[str] = Counter()
-        self.longest_away_s = 0.0
+        self.outages: list[tuple[float, float]] = []
 
     async def run(self) -> None:
         server = await asyncio.start_unix_server(self._accept, self._socket)
@@ -205,7 +207,7 @@ class Telegram:
             line.writer.write(words)
             taken = await asking
             if taken:
-                self._taken += 1
+                self.taken_at[user_id, number] = time.time()
                 return
             self.totals["updates sent again: bot died" if taken is None else "updates sent again: Redis away"] += 1
             if taken is not None:
@@ -215,7 +217,7 @@ class Telegram:
         """Kills and restarts, spread over all messages but the first, by how many have been taken."""
         was_back = 0.0
         for at, act in self._faults():
-            while self._taken < at:  # noqa: ASYNC110  an event for each message would be one too many
+            while len(self.taken_at) < at:  # noqa: ASYNC110  an event for each message would be one too many
                 await asyncio.sleep(0.02)
             if act == "kill":
                 while len(alive := [line for line in self._lines if line.pid in self._bots]) < BOTS / 2:
@@ -230,11 +232,11 @@ class Telegram:
                 self.totals["bots killed"] += 1
             else:
                 await asyncio.sleep(was_back + APART_S - time.monotonic())
-                went = time.monotonic()
+                went = time.time()
                 await asyncio.to_thread(self._servers.valkey.kill if act == "crash" else self._servers.valkey.stop)
                 await asyncio.to_thread(self._servers.valkey.start)
                 was_back = time.monotonic()
-                self.longest_away_s = max(self.longest_away_s, was_back - went)
+                self.outages.append((went, time.time()))
                 self.totals["Redis killed and started" if act == "crash" else "Redis stopped and started"] += 1
 
     def _faults(self) -> Iterator[tuple[int, str]]:
@@ -271,11 +273,15 @@ def _report(connection: psycopg.Connection[Any], telegram: Telegram, plan: Plan)
     assert refused is not None
     seen = Counter((user_id, message_id) for user_id, message_id, *_ in rows)
     turns: dict[str, tuple[float, float]] = {}
-    disordered, last = 0, (0, 0)
+    disordered: list[str] = []
+    late, last = 0, (0, 0, 0.0)
     for user_id, message_id, sent_at, handed_at, turn_id, _fence in rows:
         if user_id == last[0] and message_id < last[1]:
-            disordered += 1
-        last = (user_id, message_id)
+            if telegram.taken_at[user_id, message_id] < last[2]:
+                disordered.append(_told(telegram.outages, last[1:], (message_id, handed_at), sent_at))
+            else:
+                late += 1  # no bot had it yet when the later one was handed out
+        last = (user_id, message_id, handed_at)
         newest = max(sent_at, turns.get(turn_id, (0.0, 0.0))[0])
         turns[turn_id] = (newest, handed_at)
     waits = sorted((sent_at, handed_at - sent_at) for sent_at, handed_at in turns.values())
@@ -286,24 +292,27 @@ def _report(connection: psycopg.Connection[Any], telegram: Telegram, plan: Plan)
             "messages": plan.messages,
             "messages lost": plan.messages - len(seen),
             "messages doubled": sum(seen.values()) - len(seen),
-            "messages out of order": disordered,
+            "messages out of order": len(disordered),
+            "messages that reached a bot after a later one's turn": late,
             "turns": len(turns),
             "turns handed out again, taken": len({row[4] for row in rows if row[5] > 1}),
             "turns handed out again, refused by the sink": refused[0],
         }
     )
+    for line in disordered:
+        _say(line)
     for name, number in sorted(totals.items()):
-        _say(f"{name:44}{number:>12}")
+        _say(f"{name:52}{number:>12}")
     figures = {
         "last message to turn, s, p50, calm": percentile(calm, 50),
         "last message to turn, s, p99, calm": percentile(calm, 99),
         "last message to turn, s, p50, faults": percentile(rough, 50),
         "last message to turn, s, p99, faults": percentile(rough, 99),
         "last message to turn, s, most": max(rough),
-        "Redis away, s, most": telegram.longest_away_s,
+        "Redis away, s, most": max((back - went for went, back in telegram.outages), default=0.0),
     }
     for name, figure in figures.items():
-        _say(f"{name:44}{figure:>12.2f}")
+        _say(f"{name:52}{figure:>12.2f}")
     if plan.control:
         return totals["messages doubled"] > 0
     in_time = (
@@ -313,6 +322,15 @@ def _report(connection: psycopg.Connection[Any], telegram: Telegram, plan: Plan)
     if not in_time:
         _say("later than promised: on a machine that has nothing else to do that is a fault")
     return not (totals["messages lost"] or totals["messages doubled"] or totals["messages out of order"])
+
+
+def _told(
+    outages: Sequence[tuple[float, float]], before: tuple[int, float], late: tuple[int, float], sent_at: float
+) -> str:
+    """What came after a later message, and how long Redis was away about then."""
+    away = [back - went for went, back in outages if went < late[1] and back > sent_at - APART_S]
+    gap = f"message {late[0]} handed {late[1] - before[1]:+.2f} s from message {before[0]}"
+    return f"{gap}, {late[1] - sent_at:.2f} s after it was sent; Redis away for {away or 'no time'}"
 
 
 def _say(line: str) -> None:

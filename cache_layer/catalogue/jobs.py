@@ -39,7 +39,7 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         note: a short fixed word that says why it ended as it did.
         retry_of: the job whose failed people this one takes up.
         idle_s: how long it was paused, or ended before it was resumed; no part of the rate.
-        tokens_in, tokens_out: what the model has read and written.
+        tokens_in, tokens_out, tokens_embedded: what the model has read and written; what was read for vectors.
         vectors_pending: summaries whose vector is still to be written.
         rate_per_s, eta_s: people a second now, seconds to the end at that rate; None where it cannot be told.
         waiting_until: the provider has refused, and before then nobody asks it; None where nobody waits.
@@ -75,6 +75,7 @@ class JobSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     tokens_in: int = 0
     tokens_out: int = 0
+    tokens_embedded: int = 0
     heartbeat_at: datetime | None = None
     waiting_until: datetime | None = None
     rate_per_s: float | None = None

@@ -1,15 +1,16 @@
 """Sessions of people who are signed in: what one is worth now, which there are, and ending them.
 
 A request is judged by Django's middleware. A WebSocket was judged when it was opened: `dashboard.live.guard` asks
-`standing` every few seconds, which is one query and reads everything anew.
+`standings` every few seconds, which is one query for all of them and reads everything anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from django.contrib.auth import HASH_SESSION_KEY
 from django.db import connection
@@ -20,6 +21,9 @@ from pomni_admin.accounts import second_factor
 from pomni_admin.accounts.models import Session, User
 from pomni_admin.accounts.roles import Role, role_of
 from pomni_admin.accounts.session_store import SessionStore
+
+Holder: TypeAlias = tuple[str, int]
+"""A session's key and the user's id."""
 
 STANDING: Final = (Path(__file__).parent / "standing.sql").read_text("utf-8")
 
@@ -45,12 +49,21 @@ def standing(session_key: str | None, user_id: int) -> Standing:
     """What the session with this key is worth to this user."""
     if not session_key:
         return NOBODY
+    holder = session_key, user_id
+    return standings([holder])[holder]
+
+
+def standings(holders: Collection[Holder]) -> Mapping[Holder, Standing]:
+    """What each of these sessions is worth to its user, by one query for all."""
     with connection.cursor() as cursor:
-        cursor.execute(STANDING, [session_key, user_id])
-        row = cursor.fetchone()
-    if row is None:
-        return NOBODY
-    data, password, is_superuser, codenames, has_second_factor = row
+        cursor.execute(STANDING, [[key for key, _ in holders], [user_id for _, user_id in holders]])
+        found = {(key, user_id): _standing(*what) for key, user_id, *what in cursor.fetchall()}
+    return {holder: found.get(holder, NOBODY) for holder in holders}
+
+
+def _standing(
+    data: str, password: str, is_superuser: bool, codenames: Collection[str], has_second_factor: bool
+) -> Standing:
     signed = str(SessionStore().decode(data).get(HASH_SESSION_KEY, ""))
     if not constant_time_compare(signed, User(password=password).get_session_auth_hash()):
         return NOBODY

@@ -1,9 +1,11 @@
--- What a session is worth now: whose it is, and what that user may do.
--- Parameters: session_key, user_id.
--- Returns:    no row when the session has ended, is somebody else's, or its user is not active; otherwise
---             session_data (signed, holds the hash of the password), password, is_superuser, permissions (codenames of
+-- What sessions are worth now: whose each is, and what that user may do.
+-- Parameters: session_keys, user_ids, two lists of one length.
+-- Returns:    no row for a session that has ended, is somebody else's, or whose user is not active; otherwise
+--             session_key, user_id, session_data (signed, holds the hash of the password), password, is_superuser, permissions (codenames of
 --             this application), has_second_factor.
 SELECT
+    s.session_key,
+    u.id,
     s.session_data,
     u.password,
     u.is_superuser,
@@ -23,4 +25,6 @@ SELECT
     EXISTS (SELECT 1 FROM mfa_authenticator a WHERE a.user_id = u.id AND a.type <> 'recovery_codes')
 FROM accounts_session s
 JOIN accounts_user u ON u.id = s.user_id
-WHERE s.session_key = %s AND u.id = %s AND u.is_active AND s.expire_date > now()
+JOIN unnest(%s::text[], %s::bigint[]) AS asked (session_key, user_id)
+    ON asked.session_key = s.session_key AND asked.user_id = u.id
+WHERE u.is_active AND s.expire_date > now()

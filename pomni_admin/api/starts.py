@@ -48,19 +48,37 @@ class Started(BaseModel):
         )
 
 
-class StartedDaily(Started):
+class StartedAsked(Started):
+    """The same of a job for a period that was asked for."""
+
+    covers_asked: bool = Field(
+        description="Whether that job does what was asked for. False only beside `already_running`: it is about another"
+        " period, or about fewer people, and what was asked for is still to be done."
+    )
+
+    @classmethod
+    def told(cls, status: str, kind: str, job_id: UUID, **asked: Any) -> Any:
+        job = Job.objects.filter(pk=job_id).first()
+        period, user_id = asked.pop("period"), asked.pop("user_id")
+        covers = job is not None and (
+            job.period == period and job.user_id in (None, user_id) and job.retry_of_id is None
+        )
+        return super().told(status, kind, job_id, covers_asked=covers, **asked)
+
+
+class StartedDaily(StartedAsked):
     day: date = Field(description="The day that was asked for.")
 
 
-class StartedWeekly(Started):
+class StartedWeekly(StartedAsked):
     monday: date = Field(description="The Monday that was asked for.")
 
 
-class StartedMonthly(Started):
+class StartedMonthly(StartedAsked):
     month: str = Field(description="The month that was asked for.", examples=["2026-02"])
 
 
-class StartedRebuild(Started):
+class StartedRebuild(StartedAsked):
     days: int = Field(description="The days that were asked for.")
 
 
@@ -113,17 +131,17 @@ def _period(field: str, read: Callable[[], Period]) -> Period:
 
 
 def _start(
-    kind: Kind, period: Period, asked: Mapping[str, Any], answer: type[Started], field: str, value: Any
+    kind: Kind, period: Period, asked: Mapping[str, Any], answer: type[StartedAsked], field: str, value: Any
 ) -> Started:
-    status = "queued"
+    status, user_id = "queued", asked.get("user_id")
     try:
         reason = Reason(asked.get("reason", Reason.SCHEDULE))
-        job_id = control.run(control.CRON, kind, period, reason=reason, user_id=asked.get("user_id")).pk
+        job_id = control.run(control.CRON, kind, period, reason=reason, user_id=user_id).pk
     except (AlreadyRunning, AlreadyStarted) as other:
         status, job_id = other.code, other.job_id
     except InvalidPeriod as error:
         raise _invalid(field, error) from None
-    told: Started = answer.told(status, kind, job_id, **{field: value})
+    told: Started = answer.told(status, kind, job_id, period=period, user_id=user_id, **{field: value})
     return told
 
 

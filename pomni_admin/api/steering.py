@@ -58,6 +58,7 @@ class JobData(BaseModel):
     batches_done: int
     tokens_in: int
     tokens_out: int
+    tokens_embedded: int = Field(description="Read for the vectors that were written.")
     rate_per_s: float | None
     eta_s: float | None = Field(description="Seconds to the end at this rate.")
 
@@ -88,7 +89,7 @@ def status(request: HttpRequest, job_id: Query[JobId]) -> Status:
 
 @router.post("/{job_id}/cancel", response=answers(Steered, *OTHERS), openapi_extra=described(*OTHERS))
 def cancel(request: HttpRequest, job_id: Path[JobId], query: Query[Cancel], body: Body[Cancel] = LEFT_OUT) -> Steered:
-    """Stop the job before its next person."""
+    """Stop the job before its next person. One that has ended, whose retry waits in line, is taken out of the line."""
     return _steer(request, job_id, query, body, control.cancel, {JobState.CANCELING, JobState.CANCELED})
 
 

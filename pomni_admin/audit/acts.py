@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 TOPIC: Final = "audit"
+"""Announced of every act; and `audit:<subject>` of one that has a subject, for whoever shows that alone."""
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ class Recorded:
         self.receipt = new_receipt()
         self.actor, self.act, self.handle, self.subject, self.reason = actor, act, handle, subject, reason
         self.result = "unstated"
+        self._begun_with = subject
         said = str(get_contextvars().get("request_id", ""))
         self.request_id = said if re.fullmatch(REQUEST_ID, said) else ""
 
@@ -140,7 +142,13 @@ class Recorded:
             log.error(
                 "the outcome of an act is not on record", extra={"receipt": self.receipt, "error": type(error).__name__}
             )
+        self.announce()
+
+    def announce(self) -> None:
+        """Tell those who watch that there is something new on record."""
         cache.layer().announce(TOPIC)
+        for subject in {self.subject, self._begun_with} - {""}:
+            cache.layer().announce(f"{TOPIC}:{subject}")
 
 
 def begin(
@@ -192,7 +200,7 @@ def refused(
     a = _begin(actor, act, handle, subject, reason)
     a.result = "refused"
     _write(a.row(Phase.INTENT), a.row(Phase.OUTCOME))
-    cache.layer().announce(TOPIC)
+    a.announce()
     return a.receipt
 
 

@@ -8,15 +8,15 @@ is as near as the first.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet, Subquery
 
-from pomni_admin.audit.models import AuditRow, Phase
+from pomni_admin.audit.models import AuditRow, OpenAct, Phase
 
 UNKNOWN: Final = "unknown"
 """The result of an act whose outcome is not on record: it is under way, or its process died."""
@@ -61,6 +61,7 @@ class Filters:
     """Which acts are wanted; what is empty does not matter.
 
     Attributes:
+        subject: of the intent or of the outcome: a new start is of the old job and of the new one.
         result: a word, `error` for all errors, or `unknown`.
         since, until: the act began at or after the one, before the other.
     """
@@ -68,6 +69,7 @@ class Filters:
     actor: str = ""
     act: str = ""
     handle: str = ""
+    subject: str = ""
     result: str = ""
     receipt: str = ""
     since: datetime | None = None
@@ -110,8 +112,11 @@ def matching(filters: Filters, before_id: int | None = None) -> QuerySet[AuditRo
         rows = rows.filter(at__lt=filters.until)
     if filters.handle:
         rows = rows.filter(act_id__in=AuditRow.objects.filter(handle=filters.handle).values("act_id"))
+    if filters.subject:
+        rows = rows.filter(act_id__in=AuditRow.objects.filter(subject=filters.subject).values("act_id"))
     if filters.result == UNKNOWN:
-        rows = rows.exclude(Exists(AuditRow.objects.filter(phase=Phase.OUTCOME, act_id=OuterRef("act_id"))))
+        # As a list: PostgreSQL would rather walk through all by time, since it takes them to be spread evenly.
+        rows = rows.filter(pk__in=list(OpenAct.objects.values_list("intent_id", flat=True)))
     elif filters.result:
         outcomes = AuditRow.objects.filter(phase=Phase.OUTCOME)
         of_result = Q(result__startswith=ERRORS_BEGIN) if filters.result == ERROR else Q(result=filters.result)
@@ -121,6 +126,18 @@ def matching(filters: Filters, before_id: int | None = None) -> QuerySet[AuditRo
         # Said twice over: the first is what an index can be entered by.
         rows = rows.filter(Q(at__lte=at) & (Q(at__lt=at) | Q(id__lt=before_id)))
     return rows
+
+
+def done(subject: str, several: Collection[str], limit: int) -> list[Entry]:
+    """The newest of these acts that were done to the subject; not those that were refused or came to nothing."""
+    rows = AuditRow.objects.filter(phase=Phase.OUTCOME, subject=subject, act__in=several, result="ok")
+    return [_entry(outcome, outcome) for outcome in rows.order_by("-at", "-id")[:limit]]
+
+
+def subjects_beginning(text: str) -> list[str]:
+    """The subjects, at most two, that begin so."""
+    found = AuditRow.objects.filter(subject__startswith=text).exclude(subject="")
+    return list(found.order_by("subject").values_list("subject", flat=True).distinct()[:2])
 
 
 def actors() -> list[str]:

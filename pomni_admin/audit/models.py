@@ -42,6 +42,13 @@ class AuditRow(models.Model):
             models.Index(fields=["receipt"], condition=INTENT, name="audit_by_receipt"),
             models.Index(fields=["handle", "act_id"], condition=~models.Q(handle=""), name="audit_by_handle"),
             models.Index(
+                # The class of operators lets the beginning of an id use it, whatever the database's collation.
+                fields=["subject", "act_id"],
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
+                condition=~models.Q(subject=""),
+                name="audit_by_subject",
+            ),
+            models.Index(
                 # The class of operators lets `result LIKE 'error:%'` use it, whatever the database's collation.
                 fields=["result", "act_id"],
                 opclasses=["varchar_pattern_ops", "uuid_ops"],
@@ -67,3 +74,17 @@ class AuditRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.phase} of {self.act} {self.receipt}"
+
+
+class OpenAct(models.Model):
+    """An act without an outcome on record: it is under way, or its process died. Written by `open_acts.sql` alone.
+
+    Attributes:
+        intent_id: of the row of its intent.
+    """
+
+    act_id = models.UUIDField(primary_key=True)
+    intent_id = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"open act {self.act_id}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -33,7 +34,8 @@ def requires(permission: str, *, act: str = "", fresh: bool = False) -> Callable
             user = request.user
             if not user.has_perm(permission):
                 if act and request.method == "POST":
-                    acts.refused(user, act)
+                    subject = kwargs.get("subject")  # of the address: the job that the view is about
+                    acts.refused(user, act, subject=str(subject) if isinstance(subject, UUID) else "")
                 raise PermissionDenied
             if fresh and (instead := confirm.interrupt(request)) is not None:
                 return instead

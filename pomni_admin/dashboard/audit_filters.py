@@ -1,11 +1,12 @@
 """The Audit page's filters, as they stand in its address: read, checked, and written again.
 
 An address comes to stand in histories and logs, so nothing gets into it but what has passed here: a known name, a word
-from a list, a handle, a receipt, a day. What did not pass is not repeated.
+from a list, a handle, a job's id, a receipt, a day. What did not pass is not repeated.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +21,10 @@ from pomni_admin.dashboard.words import RESULTS
 
 BIGINT_MAX: Final = 2**63 - 1
 FIRST_YEAR: Final = 2000
+JOB_ID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""The subject of an act on a job; one on a schedule has its kind."""
+JOB_ID_BEGINS: Final = r"[0-9a-f]{8}(-[0-9a-f]{0,4}){0,3}(-[0-9a-f]{0,12})?"
+"""Pages show the first eight characters."""
 RESULT_WORDS: Final = (*RESULTS, ERROR)
 
 
@@ -80,6 +85,7 @@ def read(given: Mapping[str, Any], actors: Callable[[], Collection[str]]) -> Ask
         actor=who,
         act=values.get("act", ""),
         handle=values.get("handle", ""),
+        subject=values.get("job", ""),
         result=values.get("result", ""),
         receipt=values.get("receipt", ""),
         since=since,
@@ -92,6 +98,20 @@ def _or_wrong(name: str, value: str | None) -> str:
     if value is None:
         raise Wrong(name)
     return value
+
+
+def whole_job_id(text: str, beginning: Callable[[str], Collection[str]]) -> str:
+    """The id of the one job on record whose id begins so; what was given, where it is none or not the only one."""
+    said = text.strip().lower()
+    if not re.fullmatch(JOB_ID_BEGINS, said):
+        return text
+    ids = [subject for subject in beginning(said) if re.fullmatch(JOB_ID, subject)]
+    return ids[0] if len(ids) == 1 else text
+
+
+def _job(text: str) -> str | None:
+    said = text.lower()
+    return said if re.fullmatch(JOB_ID, said) else None
 
 
 def _day(text: str) -> str | None:
@@ -110,6 +130,7 @@ def _midnight(day: str) -> datetime | None:
 CHECKS: Final[Mapping[str, Callable[[str], str | None]]] = {
     "act": lambda text: text if text in Act.values else None,
     "handle": read_handle,
+    "job": _job,
     "result": lambda text: text if text in RESULT_WORDS else None,
     "receipt": read_receipt,
     "from": _day,

@@ -11,10 +11,16 @@ from django.db.models import Count
 
 from cache_layer import JobSnapshot
 from pomni_admin import cache
-from pomni_admin.audit.models import AuditRow, Phase
+from pomni_admin.audit import entries
+from pomni_admin.audit.entries import Filters
 from pomni_admin.audit.vocabulary import REASONS, Act, Reason
-from pomni_admin.dashboard.progress import Progress
-from pomni_admin.summaries import batches, line
+from pomni_admin.dashboard import job_pauses
+from pomni_admin.dashboard.audit_entry import AuditEntry
+from pomni_admin.dashboard.job_locks import JobLocks, locks_of
+from pomni_admin.dashboard.job_pauses import Pause
+from pomni_admin.dashboard.job_stages import Stage, stages
+from pomni_admin.dashboard.progress import Progress, paces_for
+from pomni_admin.summaries import batches, line, milestones
 from pomni_admin.summaries.batches import Batches
 from pomni_admin.summaries.lifecycle import RESUMABLE
 from pomni_admin.summaries.models import Failure, Job
@@ -27,6 +33,7 @@ STEERING: Final = {
     "cancel": Act.CANCEL_SUMMARIES,
 }
 """What can be done with a job, in the order in which it is offered."""
+ACTS_SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +57,6 @@ class FailureRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
-    """Since when a job is paused, and as far as it is on record by whom and why."""
-
-    since: datetime
-    by: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Offer:
     """An act that the job is in a state for."""
 
@@ -74,6 +72,9 @@ class JobView:
         about: the handle of the one person that it is about; empty for a job about all.
         counts_periods: its counters count the periods of one person, not people.
         waiting_until: until when the provider has asked to be left alone.
+        idle_s: how long it stood still, or had ended before it was resumed.
+        pauses: all of them, the oldest first; one that lasts is the last.
+        acts: the newest that are on record of it; there are more if `has_more_acts`.
         retried_as, run_again_as: the ids of jobs that were started from this one.
         in_line_by: who asked for the retry that waits in line; empty where none does.
     """
@@ -98,17 +99,14 @@ class JobView:
     remaining: int
     tokens_in: int
     tokens_out: int
+    tokens_embedded: int
     batches_done: int
     batches_total: int
-    created_at: datetime
-    started_at: datetime | None
-    planned_at: datetime | None
-    finished_at: datetime | None
-    waited_s: float | None
-    planned_s: float | None
     took_s: float | None
+    idle_s: float
     waiting_until: datetime | None
-    pause: Pause | None
+    stages: tuple[Stage, ...]
+    pauses: tuple[Pause, ...]
     retry_of: str
     retried_as: str
     run_again_as: str
@@ -116,6 +114,14 @@ class JobView:
     batches: Batches
     workers: tuple[WorkerRow, ...]
     failures: tuple[FailureRow, ...]
+    locks: JobLocks
+    acts: tuple[AuditEntry, ...]
+    has_more_acts: bool
+
+    @property
+    def pause(self) -> Pause | None:
+        """The one that lasts."""
+        return self.pauses[-1] if self.progress.state == "paused" and self.pauses else None
 
     @property
     def failed(self) -> int:
@@ -138,17 +144,19 @@ class JobView:
 
 def view_of(job: JobSnapshot) -> JobView:
     """Everything about the job; what its snapshot does not have comes from PostgreSQL."""
-    user_id, planned_at = Job.objects.filter(pk=job.job_id).values_list("user_id", "planned_at").first() or (None, None)
+    known = milestones.of(job.job_id)
+    paused = _pauses(job)
+    on_record = entries.recent(ACTS_SHOWN + 1, filters=Filters(subject=job.job_id))
     retried_as, run_again_as = _followers(job.job_id)
     return JobView(
         job_id=job.job_id,
         kind=job.kind,
         start=job.period_start,
         end=job.period_end,
-        about="" if user_id is None else cache.handle_of(user_id),
+        about="" if known.user_id is None else cache.handle_of(known.user_id),
         counts_periods=job.kind == "rebuild",
         started_by=job.started_by,
-        progress=Progress.of(job),
+        progress=Progress.of(job, paces_for([job])),
         note=job.note,
         processed=job.processed_users,
         written=job.summaries_written,
@@ -161,17 +169,14 @@ def view_of(job: JobSnapshot) -> JobView:
         remaining=job.remaining,
         tokens_in=job.tokens_in,
         tokens_out=job.tokens_out,
+        tokens_embedded=job.tokens_embedded,
         batches_done=job.batches_done,
         batches_total=job.batches_total,
-        created_at=job.created_at,
-        started_at=job.started_at,
-        planned_at=planned_at,
-        finished_at=job.finished_at,
-        waited_s=(job.started_at - job.created_at).total_seconds() if job.started_at else None,
-        planned_s=(planned_at - job.started_at).total_seconds() if planned_at and job.started_at else None,
         took_s=job.took_s,
+        idle_s=job.idle_s,
         waiting_until=job.waiting_until,
-        pause=_pause(job.job_id, job.paused_at) if job.state == "paused" and job.paused_at else None,
+        stages=stages(job, known, paused),
+        pauses=paused,
         retry_of=job.retry_of or "",
         retried_as=retried_as,
         run_again_as=run_again_as,
@@ -181,6 +186,9 @@ def view_of(job: JobSnapshot) -> JobView:
             WorkerRow(w.name, w.batch, w.users_done, w.users_total, w.since, w.heartbeat_at) for w in job.workers
         ),
         failures=_failures(job.job_id) if job.errors else (),
+        locks=locks_of(job.job_id),
+        acts=tuple(AuditEntry.of(entry) for entry in on_record[:ACTS_SHOWN]),
+        has_more_acts=len(on_record) > ACTS_SHOWN,
     )
 
 
@@ -196,8 +204,7 @@ def _failures(job_id: str) -> tuple[FailureRow, ...]:
     return tuple(FailureRow(code, count) for code, count in counted.order_by("-count", "code"))
 
 
-def _pause(job_id: str, since: datetime) -> Pause:
-    # The newest intent before it: one of afterwards found the job paused already.
-    said = AuditRow.objects.filter(act=Act.PAUSE_SUMMARIES, subject=job_id, phase=Phase.INTENT, at__lte=since)
-    by, reason = said.order_by("-at", "-id").values_list("actor", "reason").first() or ("", "")
-    return Pause(since, by, reason)
+def _pauses(job: JobSnapshot) -> tuple[Pause, ...]:
+    done = entries.done(job.job_id, job_pauses.ACTS, job_pauses.MOST)
+    since = job.paused_at if job.state == "paused" else None
+    return job_pauses.pauses(done, paused_at=since, finished_at=job.finished_at, idle_s=job.idle_s)

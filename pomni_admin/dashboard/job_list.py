@@ -10,7 +10,7 @@ from typing import Final
 from cache_layer import JobSnapshot
 from pomni_admin import cache
 from pomni_admin.dashboard.job_filters import Asked, Frozen
-from pomni_admin.dashboard.progress import Progress
+from pomni_admin.dashboard.progress import Paces, Progress
 from pomni_admin.summaries import listing
 from pomni_admin.summaries.listing import Found
 from pomni_admin.summaries.models import Kind
@@ -24,8 +24,14 @@ Snapshots = Callable[[Iterable[str]], dict[str, JobSnapshot]]
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One job in the table; the end of its period is exclusive. `about`: the handle of the one person, or empty."""
+    """One job in the table; the end of its period is exclusive.
 
+    Attributes:
+        place: its number among the rows of the page, which keep their places whatever becomes of them.
+        about: the handle of the one person, or empty.
+    """
+
+    place: int
     job_id: str
     kind: str
     start: date
@@ -40,15 +46,16 @@ class JobRow:
     errors: int
 
     @classmethod
-    def of(cls, job: JobSnapshot, user_id: int | None) -> JobRow:
+    def of(cls, place: int, job: JobSnapshot, user_id: int | None, paces: Paces) -> JobRow:
         return cls(
+            place=place,
             job_id=job.job_id,
             kind=job.kind,
             start=job.period_start,
             end=job.period_end,
             about="" if user_id is None else cache.handle_of(user_id),
             is_retry=job.retry_of is not None,
-            progress=Progress.of(job),
+            progress=Progress.of(job, paces),
             started_by=job.started_by,
             created_at=job.created_at,
             finished_at=job.finished_at,

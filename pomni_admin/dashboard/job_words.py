@@ -49,6 +49,15 @@ FAILURES_LIKE: Final[Words] = {
     "unexpected_": _("A fault of this program; it is in the worker's log"),
 }
 """By how the code begins, for codes that the table above does not have."""
+STAGES: Final[Words] = {
+    "requested": _("Requested"),
+    "started": _("Started"),
+    "planned": _("Planned"),
+    "written": _("Summaries written"),
+    "vectors": _("Vectors written"),
+    "ended": _("Ended"),
+}
+"""The way of a job."""
 RUN_CHOICES: Final[Words] = {
     "daily": pgettext_lazy("summaries of", "a day"),
     "weekly": pgettext_lazy("summaries of", "a week"),

@@ -15,7 +15,7 @@ from pomni_admin.dashboard import charts, history, matters
 from pomni_admin.dashboard.charts import OF_READS, Chart
 from pomni_admin.dashboard.history import History
 from pomni_admin.dashboard.matters import Matter
-from pomni_admin.dashboard.progress import Progress
+from pomni_admin.dashboard.progress import Paces, Progress, paces_for
 from pomni_admin.dashboard.spans import DAY, HOUR, SPANS, Span
 from pomni_admin.relay.standing import standing
 from pomni_admin.summaries import schedules, watching
@@ -57,7 +57,7 @@ class RunRow:
     finished_at: datetime | None = None
 
     @classmethod
-    def of(cls, kind: str, job: JobSnapshot | None) -> RunRow:
+    def of(cls, kind: str, job: JobSnapshot | None, paces: Paces) -> RunRow:
         if job is None:
             return cls(kind)
         return cls(
@@ -65,7 +65,7 @@ class RunRow:
             job_id=job.job_id,
             start=job.period_start,
             end=job.period_end,
-            progress=Progress.of(job),
+            progress=Progress.of(job, paces),
             written=job.summaries_written,
             errors=job.errors,
             took_s=job.took_s,
@@ -156,6 +156,7 @@ def overview(span: Span) -> OverviewView:
     held = _asked(lambda: tuple(layer.locks.held()) if layer.switches.is_on("lock") else ())
     day = _asked(lambda: history.read(DAY))
     chosen = day if span is DAY else _asked(lambda: history.read(span))
+    paces = _asked(lambda: paces_for(jobs.value[0].last) if jobs.value is not None else {}).value or {}
     hour = chosen if span is HOUR else _asked(lambda: history.read(HOUR))
     starts = span.starts(now)
     people = _asked(lambda: watching.people_done(starts, span.slot))
@@ -170,7 +171,7 @@ def overview(span: Span) -> OverviewView:
         looked_at=now,
         matters=matters.in_order([*map(matters.away, away), *_found(jobs, instances, held, day, switches, away, now)]),
         blind=away,
-        runs=jobs.then(lambda found: _runs(found[0])),
+        runs=jobs.then(lambda found: _runs(found[0], paces)),
         earnings=_both(hour, day, lambda one, other: (EarningRow.of(HOUR, one.whole), EarningRow.of(DAY, other.whole))),
         hit_rates=chosen.then(lambda found: charts.hit_rates(span, found, marks)),
         throughput=people.then(lambda found: charts.throughput(span, starts, found, marks)),
@@ -222,9 +223,9 @@ def _both(one: Known[T], other: Known[T], make: Callable[[T, T], U]) -> Known[U]
     return Known(make(one.value, other.value))
 
 
-def _runs(watched: Watched) -> tuple[RunRow, ...]:
+def _runs(watched: Watched, paces: Paces) -> tuple[RunRow, ...]:
     last = {job.kind: job for job in watched.last}
-    return tuple(RunRow.of(str(kind), last.get(str(kind))) for kind in KINDS)
+    return tuple(RunRow.of(str(kind), last.get(str(kind)), paces) for kind in KINDS)
 
 
 def _held(lock: LockView, now: datetime) -> HeldRow:

@@ -62,7 +62,7 @@ class Page(ABC, Generic[V]):
     refresh_s: ClassVar[float | None] = None
     """For a page on which things end without anybody announcing it: how often to look while somebody watches."""
     period_s: ClassVar[float] = 0.2
-    """How long after one painting the next begins, at the earliest; more for a page that looks at everything."""
+    """How often it is painted at the most, in the long run; more for a page that looks at everything."""
 
     @property
     def template(self) -> str:

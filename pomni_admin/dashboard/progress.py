@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from cache_layer import JobSnapshot
+from pomni_admin.summaries import eta
+from pomni_admin.summaries.eta import Eta
+
+Paces: TypeAlias = Mapping[str, Sequence[float]]
+"""How fast jobs went that have ended, by kind."""
 
 ACTIVE = frozenset({"queued", "running", "paused", "canceling"})
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The moving part of a job; counts are people, `eta_s` seconds.
+    """The moving part of a job; counts are people.
 
     Attributes:
         is_active: it may still move.
         is_moving: it moves, as far as anybody knows: active, and not paused.
         total: None until the plan is complete.
         share: of one; None while the total is unknown.
+        eta: when it will be done; None where nobody can say.
     """
 
     state: str
@@ -28,11 +36,11 @@ class Progress:
     total: int | None
     share: float | None
     rate_per_s: float | None
-    eta_s: float | None
+    eta: Eta | None
     heartbeat_at: datetime | None
 
     @classmethod
-    def of(cls, job: JobSnapshot) -> Progress:
+    def of(cls, job: JobSnapshot, paces: Paces) -> Progress:
         is_active = job.state in ACTIVE
         return cls(
             state=job.state,
@@ -42,9 +50,14 @@ class Progress:
             total=job.total,
             share=_share(job),
             rate_per_s=job.rate_per_s,
-            eta_s=job.eta_s if is_active else None,
+            eta=eta.of(job, paces.get(job.kind, ())),
             heartbeat_at=job.heartbeat_at,
         )
+
+
+def paces_for(jobs: Iterable[JobSnapshot]) -> Paces:
+    """What there is to compare these jobs with: one question for all of them, and none where nothing moves."""
+    return eta.paces({job.kind for job in jobs if eta.can_be_told(job)})
 
 
 def _share(job: JobSnapshot) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from cache_layer import JobSnapshot
-from pomni_admin.dashboard.progress import Progress
+from pomni_admin.dashboard.progress import Paces, Progress
 from pomni_admin.summaries.schedules import Missed, Standing
 
 
@@ -35,13 +35,13 @@ class LastRun:
     errors: int
 
     @classmethod
-    def of(cls, snapshot: JobSnapshot) -> LastRun:
+    def of(cls, snapshot: JobSnapshot, paces: Paces) -> LastRun:
         return cls(
             job_id=snapshot.job_id,
             start=snapshot.period_start,
             end=snapshot.period_end,
             created_at=snapshot.created_at,
-            progress=Progress.of(snapshot),
+            progress=Progress.of(snapshot, paces),
             errors=snapshot.errors,
         )
 
@@ -57,11 +57,11 @@ class ScheduleRow:
     missed: tuple[MissedRow, ...]
 
     @classmethod
-    def of(cls, standing: Standing, last: JobSnapshot | None) -> ScheduleRow:
+    def of(cls, standing: Standing, last: JobSnapshot | None, paces: Paces) -> ScheduleRow:
         return cls(
             kind=str(standing.kind),
             on=standing.on,
             next_at=standing.next_at,
-            last=LastRun.of(last) if last is not None else None,
+            last=LastRun.of(last, paces) if last is not None else None,
             missed=tuple(MissedRow.of(missed) for missed in standing.missed),
         )

@@ -267,6 +267,9 @@ WRONG_FILTERS: Final[Words] = {
     "act": _("There is no such act. Choose one from the list."),
     "result": _("There is no such result. Choose one from the list."),
     "handle": _("That is no handle. A handle is U- and ten letters or digits, as this site shows them."),
+    "job": _(
+        "No job on record has an id that begins so. Type the id, or its first eight characters as this site shows them."
+    ),
     "receipt": _("That is no receipt. A receipt is R- and eight letters or digits."),
     "from": _("That is no day. A day is written like 2026-11-25."),
     "to": _("That is no day, or one before the first. A day is written like 2026-11-25."),

@@ -35,6 +35,7 @@ class Secrets:
     hash_secret: str
     encryption_keys: str
     api_secret: str
+    metrics_secret: str
     passwords: Mapping[str, str]
 
 
@@ -99,6 +100,7 @@ class Folder:
                 hash_secret=base64.b64encode(secrets.token_bytes(32)).decode(),
                 encryption_keys="k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
                 api_secret=secrets.token_hex(32),
+                metrics_secret=secrets.token_hex(32),
                 passwords={name: readable_password() for name in SIGN_INS},
             )
         )
@@ -142,6 +144,7 @@ def environment(base: Mapping[str, str], kept: Secrets, urls: Mapping[str, str])
         "POMNI_HASH_SECRET": kept.hash_secret,
         "CACHE_ENCRYPTION_KEYS": kept.encryption_keys,
         "POMNI_API_SECRET": kept.api_secret,
+        "POMNI_METRICS_SECRET": kept.metrics_secret,
         "OFFLINE_LLM_DELAY_MS": OFFLINE_DELAY_MS,
         "DAILY_SUMMARIES_BATCH_SIZE": BATCH_SIZE,
         "PYTHONUNBUFFERED": "1",

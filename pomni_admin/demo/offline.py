@@ -18,7 +18,7 @@ from django.conf import settings
 from pomni_admin.demo import embedding
 from pomni_admin.demo.embedding import WORD
 from pomni_admin.summaries import prompt
-from pomni_admin.summaries.providers import Message, SummaryText, at_once
+from pomni_admin.summaries.providers import Embedding, Message, SummaryText, at_once
 from pomni_admin.summaries.writing import Each, Reply
 
 SENTENCES_RANKED = 60
@@ -72,9 +72,9 @@ class OfflineProvider:
         read = sum(min(len(message.text), prompt.MESSAGE_CHARS) for message in messages)
         return Reply(text, tokens_in=read // CHARS_A_TOKEN, tokens_out=len(text) // CHARS_A_TOKEN)
 
-    def embed(self, text: str) -> list[float]:
+    def embed(self, text: str) -> Embedding:
         """A vector of length one; the same text always has the same."""
-        return embedding.embed(text, self._dim)
+        return Embedding(embedding.embed(text, self._dim), tokens=len(text) // CHARS_A_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)

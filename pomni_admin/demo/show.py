@@ -102,6 +102,11 @@ class Show:
         """As its processes have it: the caller may have set another."""
         return Reader(self._environ).text("POMNI_API_SECRET")
 
+    @property
+    def _metrics_secret(self) -> str:
+        """As above."""
+        return Reader(self._environ).text("POMNI_METRICS_SECRET")
+
     def close(self) -> None:
         self._web.close()
 
@@ -190,6 +195,10 @@ class Show:
             "  The HTTP API for cron jobs is tried with the lines of docs/api.md, after",
             "",
             f"      export POMNI_URL={self.address.rstrip('/')} POMNI_API_SECRET={self._api_secret}",
+            "",
+            "  Metrics for Prometheus:",
+            "",
+            f"      curl -H 'Authorization: Bearer {self._metrics_secret}' {self.address}metrics",
             "",
             "  The LLM and the embeddings are offline stand-ins; people and messages are invented.",
             f"  Logs: {self.folder.logs}. Ctrl-C ends everything; the data stays for the next start.",

@@ -1,4 +1,4 @@
-"""The batches of a job as a grid that stays small: of many batches several share a cell, added up by PostgreSQL."""
+"""The batches of a job as a grid that stays small: of many batches several share a cell, added up as they move."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from django.db import connection
 
 ROWS: Final = 8
 COLUMNS: Final = 25
+"""As many cells in all as a plan has tallies at the most; see `tally.sql`."""
 
 CELLS: Final = """
-WITH sized AS (
-    SELECT greatest(1, ceil(max(number) / %(cells)s::numeric))::int AS each FROM summaries_batch WHERE job_id = %(job)s
-)
-SELECT (number - 1) / sized.each, min(number), max(number), count(*) FILTER (WHERE state = 'done'),
-       count(*) FILTER (WHERE errors > 0),
-       count(*) FILTER (WHERE state = 'running' AND lease_until > now()),
-       count(*) FILTER (WHERE state = 'running' AND (lease_until IS NULL OR lease_until <= now())),
-       count(*) FILTER (WHERE state = 'waiting')
-FROM summaries_batch, sized WHERE job_id = %(job)s GROUP BY 1 ORDER BY 1
+SELECT cell.first, cell.last, cell.done, cell.failed, running.live, running.count - running.live,
+       cell.batches - cell.done - running.count
+FROM summaries_tally AS cell
+CROSS JOIN LATERAL (
+    SELECT count(*) AS count, count(*) FILTER (WHERE lease_until > now()) AS live
+    FROM summaries_batch
+    WHERE job_id = %(job)s AND state = 'running' AND number BETWEEN cell.first AND cell.last
+) AS running
+WHERE cell.job_id = %(job)s ORDER BY cell.first LIMIT %(cells)s
 """
 
 
@@ -99,5 +100,5 @@ def of(job_id: str) -> Batches:
     """The batches of a job now: one statement, and at most `ROWS * COLUMNS` cells."""
     with connection.cursor() as cursor:
         cursor.execute(CELLS, {"job": job_id, "cells": ROWS * COLUMNS})
-        cells = [Cell(*row[1:]) for row in cursor.fetchall()]
+        cells = [Cell(*row) for row in cursor.fetchall()]
     return Batches(tuple(tuple(cells[at * COLUMNS : (at + 1) * COLUMNS]) for at in range(ROWS)))

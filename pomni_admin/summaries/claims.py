@@ -20,6 +20,7 @@ from django.db import connection, transaction
 from pomni_admin.summaries import units
 from pomni_admin.summaries.models import Kind
 from pomni_admin.summaries.periods import Period
+from pomni_admin.summaries.providers import Spent
 from pomni_admin.summaries.units import Unit
 
 MOST_ATTEMPTS = 8
@@ -84,6 +85,8 @@ FROM summaries_job AS job
 WHERE batch.id = %(batch)s AND batch.claim = %(claim)s AND batch.state = 'running' AND batch.cursor < %(unit)s
   AND job.id = batch.job_id AND job.fence = %(fence)s AND job.state IN ('running', 'paused', 'canceling')
 """
+"""Counts a unit and moves the cursor past it, unless the claim is stale. A call in flight when the job was canceled or
+paused may still be kept: it has been paid for."""
 
 NOTE = """
 UPDATE summaries_batch SET retries = retries + 1, embedding_429 = embedding_429 + %(embedding_429)s
@@ -194,27 +197,33 @@ def standing(claim: Claim) -> Standing:
     return Standing.URGENT if urgent else Standing.GO
 
 
-def advance(
-    claim: Claim,
-    unit: Unit,
-    *,
-    processed: int = 0,
-    skipped: int = 0,
-    errors: int = 0,
-    tokens_in: int = 0,
-    tokens_out: int = 0,
-) -> None:
-    """Count one unit and move the cursor past it, in the caller's transaction.
-
-    A call in flight when the job was canceled or paused may still be kept: it has been paid for.
+def advance(claim: Claim, unit: Unit, spent: Spent, *, skipped: int = 0, errors: int = 0) -> None:
+    """Count one unit for which nothing is written, and move the cursor past it, in the caller's transaction.
 
     Raises:
         Displaced: the claim is stale, and the caller's transaction must roll back.
     """
-    counts = {"unit": unit.number, "processed": processed, "skipped": skipped, "errors": errors}
-    counts |= {"tokens_in": tokens_in, "tokens_out": tokens_out}
-    if _execute(ADVANCE, claim, fence=claim.fence, **counts) != 1:
-        raise Displaced
+    with connection.cursor() as cursor:
+        cursor.execute(ADVANCE, values_of(claim, unit, spent, skipped=skipped, errors=errors))
+        if cursor.rowcount != 1:
+            raise Displaced
+
+
+def values_of(
+    claim: Claim, unit: Unit, spent: Spent, *, processed: int = 0, skipped: int = 0, errors: int = 0
+) -> dict[str, Any]:
+    """What `ADVANCE` is given: how the unit ended, and what it cost."""
+    return {
+        "batch": claim.batch_id,
+        "claim": claim.claim,
+        "fence": claim.fence,
+        "unit": unit.number,
+        "processed": processed,
+        "skipped": skipped,
+        "errors": errors,
+        "tokens_in": spent.tokens_in,
+        "tokens_out": spent.tokens_out,
+    }
 
 
 def note_retry(claim: Claim, *, embedding_429: int = 0) -> None:

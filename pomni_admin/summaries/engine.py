@@ -19,11 +19,18 @@ from psycopg import errors as postgres
 
 from cache_layer.privacy import may_store
 from pomni_admin.summaries import claims, mirror, pending
-from pomni_admin.summaries.claims import Claim
+from pomni_admin.summaries.claims import Claim, Displaced
 from pomni_admin.summaries.models import Failure, Kind
 from pomni_admin.summaries.pending import Summary
 from pomni_admin.summaries.provider_gate import Service
-from pomni_admin.summaries.providers import ProviderError, ProviderRateLimited, SummaryText, provider
+from pomni_admin.summaries.providers import (
+    Embedding,
+    ProviderError,
+    ProviderRateLimited,
+    Spent,
+    SummaryText,
+    provider,
+)
 from pomni_admin.summaries.retries import persist
 from pomni_admin.summaries.sources import OLD_MONTHLY, SOURCES, Material
 from pomni_admin.summaries.units import Unit
@@ -47,20 +54,19 @@ before PostgreSQL looks for deadlocks (1 s), so that the bot's transaction is ne
 MOST_WRITINGS = 5
 WRITE_AGAIN_AFTER_S = 0.5
 
-WRITE_ROW = """
-INSERT INTO dialog_summaries
-    (user_id, kind, period_start, period_end, text, tokens, source_count, created_at, updated_at)
-VALUES (%(user)s, %(kind)s, %(start)s, %(end)s, %(text)s, %(tokens)s, %(source_count)s, now(), now())
-ON CONFLICT ON CONSTRAINT uq_dialog_summaries_span DO UPDATE
-SET text = EXCLUDED.text, tokens = EXCLUDED.tokens, source_count = EXCLUDED.source_count,
-    updated_at = EXCLUDED.updated_at
-RETURNING id, updated_at
-"""
-
 WRITE = f"""
-WITH written AS ({WRITE_ROW}), waits AS ({pending.ADD_WRITTEN}) SELECT id, updated_at FROM written
-"""  # noqa: S608 (both parts are ours)
-"""The row, and with it that its vector is due."""
+WITH advanced AS ({claims.ADVANCE} RETURNING batch.id), written AS (
+    INSERT INTO dialog_summaries
+        (user_id, kind, period_start, period_end, text, tokens, source_count, created_at, updated_at)
+    SELECT %(user)s, %(kind)s, %(start)s, %(end)s, %(text)s, %(tokens)s, %(source_count)s, now(), now() FROM advanced
+    ON CONFLICT ON CONSTRAINT uq_dialog_summaries_span DO UPDATE
+    SET text = EXCLUDED.text, tokens = EXCLUDED.tokens, source_count = EXCLUDED.source_count,
+        updated_at = EXCLUDED.updated_at
+    RETURNING id, updated_at
+), waits AS ({pending.ADD_WRITTEN})
+SELECT id, updated_at FROM written
+"""  # noqa: S608 (all parts are ours)
+"""The unit counted, its row, and that its vector is due; nothing of it when the claim is stale."""
 
 RENAME = """
 UPDATE dialog_summaries AS old SET kind = %(kind)s, period_start = %(start)s, period_end = %(end)s
@@ -90,25 +96,21 @@ def summarise(claim: Claim, unit: Unit, watch: Watch) -> None:
         Stop: the job was canceled, or the like, while waiting; the unit has not been counted.
         Displaced: somebody else has the batch; nothing was written.
     """
+    spent = Spent()
     try:
-        written = _summary(claim, unit, watch)
+        written = _summary(claim, unit, watch, spent)
     except ProviderError as error:
-        fail(claim, unit, f"llm_{error.code}")
+        fail(claim, unit, f"llm_{error.code}", spent)
         return
     if written is not None:
         _vector(claim, written, watch)
 
 
-def skip(claim: Claim, unit: Unit) -> None:
-    """Count a unit for which there is nothing to write."""
-    claims.advance(claim, unit, skipped=1)
-
-
-def fail(claim: Claim, unit: Unit, code: str) -> None:
+def fail(claim: Claim, unit: Unit, code: str, spent: Spent | None = None) -> None:
     """Count a unit whose summary could not be made; the job goes on, and this one can be retried alone."""
     log.warning("summary failed", job=str(claim.job_id), batch=claim.number, code=code)
     with transaction.atomic():
-        claims.advance(claim, unit, errors=1)
+        claims.advance(claim, unit, spent or Spent(), errors=1)
         Failure.objects.update_or_create(
             job_id=claim.job_id, unit=unit.number, defaults={"batch_id": claim.batch_id, "code": code[:64]}
         )
@@ -128,8 +130,8 @@ def clear(claim: Claim) -> None:
         log.warning("a rebuild begins with the old vectors", job=str(claim.job_id), code=error.code)
 
 
-def _summary(claim: Claim, unit: Unit, watch: Watch) -> Summary | None:
-    """The row, or None when the unit has been counted without one."""
+def _summary(claim: Claim, unit: Unit, watch: Watch, spent: Spent) -> Summary | None:
+    """The row, or None when the unit has been counted without one; `spent` grows by what each request costs."""
 
     def note(_error: ProviderError) -> None:
         claims.note_retry(claim)
@@ -142,27 +144,29 @@ def _summary(claim: Claim, unit: Unit, watch: Watch) -> Summary | None:
             watch.check()
         asked += 1
         shown = partial(mirror.publish, claim.job_id)
-        return persist(
+        reply = persist(
             Service.LLM, request, pause=watch.pause, note=note, waits=shown, probe=lambda: provider().probe()
         )
+        spent.add(reply)
+        return reply
 
     source = SOURCES[unit.kind]
     for _ in range(MOST_READINGS):
         material = source.read(unit.user_id, unit.period)
         if material is None:
-            skip(claim, unit)
+            claims.advance(claim, unit, spent, skipped=1)
             return None
         text = provider().summarise(unit.kind.value, material.messages, each)
-        written = _write_patiently(claim, unit, material, text, watch)
+        written = _write_patiently(claim, unit, material, text, spent, watch)
         if isinstance(written, Summary):
             return written
         if written is Unwritten.LOCKED:
-            fail(claim, unit, "rows_locked")
+            fail(claim, unit, "rows_locked", spent)
             return None
         if written is Unwritten.FORBIDDEN:
-            skip(claim, unit)
+            claims.advance(claim, unit, spent, skipped=1)
             return None
-    fail(claim, unit, "rows_kept_changing")
+    fail(claim, unit, "rows_kept_changing", spent)
     return None
 
 
@@ -176,12 +180,12 @@ def _held_and_may_be_stored(user_id: int) -> bool:
 
 
 def _write_patiently(
-    claim: Claim, unit: Unit, material: Material, text: SummaryText, watch: Watch
+    claim: Claim, unit: Unit, material: Material, text: SummaryText, spent: Spent, watch: Watch
 ) -> Summary | Unwritten:
     """Write, and again a little later while somebody else has one of the rows locked."""
     for _ in range(MOST_WRITINGS):
         try:
-            return _write(claim, unit, material, text)
+            return _write(claim, unit, material, text, spent)
         except OperationalError as error:
             if not isinstance(error.__cause__, (postgres.LockNotAvailable, postgres.DeadlockDetected)):
                 raise
@@ -189,7 +193,7 @@ def _write_patiently(
     return Unwritten.LOCKED
 
 
-def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText) -> Summary | Unwritten:
+def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText, spent: Spent) -> Summary | Unwritten:
     span: dict[str, Any] = {
         "user": unit.user_id,
         "kind": unit.kind,
@@ -201,18 +205,19 @@ def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText) -> S
             return Unwritten.FORBIDDEN
         if not SOURCES[unit.kind].still_there(unit.user_id, unit.period, material):
             return Unwritten.CHANGED
-        claims.advance(claim, unit, processed=1, tokens_in=text.tokens_in, tokens_out=text.tokens_out)
         if unit.kind == Kind.MONTHLY:
             cursor.execute(RENAME, span | {"old": OLD_MONTHLY})
         row = {
             "text": text.text,
             "tokens": text.tokens_in + text.tokens_out,
             "source_count": len(material.row_ids),
-            "batch": claim.batch_id,
             "hold_s": settings.ENV.lease_s,
         }
-        cursor.execute(WRITE, span | row)
-        summary_id, updated_at = cursor.fetchone()
+        cursor.execute(WRITE, span | row | claims.values_of(claim, unit, spent, processed=1))
+        written = cursor.fetchone()
+        if written is None:
+            raise Displaced
+    summary_id, updated_at = written
     point = Point(
         summary_id,
         unit.user_id,
@@ -225,7 +230,7 @@ def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText) -> S
     return Summary(point, text.text)
 
 
-def _embed(watch: Watch, note: Callable[[ProviderError], None], text: str) -> list[float]:
+def _embed(watch: Watch, note: Callable[[ProviderError], None], text: str) -> Embedding:
     return persist(Service.EMBEDDINGS, lambda: provider().embed(text), pause=watch.pause, note=note, patient=False)
 
 

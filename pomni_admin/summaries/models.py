@@ -138,7 +138,8 @@ class Batch(models.Model):
         claim: grows with every claim; a write that carries an older one is refused (G8).
         vector_at: when one of its vectors was last brought.
         attempts: claims since the cursor last moved: a person whose texts kill the worker is passed over in the end.
-        tokens_in, tokens_out: what the model has read and written, by its own account.
+        tokens_in, tokens_out: what the model has read and written, by its own account, for failed people too.
+        tokens_embedded: what was read for the vectors that were brought.
     """
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="batches")
@@ -163,17 +164,60 @@ class Batch(models.Model):
     retries = models.IntegerField(db_default=0)
     tokens_in = models.BigIntegerField(db_default=0)
     tokens_out = models.BigIntegerField(db_default=0)
+    tokens_embedded = models.BigIntegerField(db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="summaries_batch_number")]
         indexes = [
             models.Index(
                 fields=["job", "number"], condition=~Q(state=BatchState.DONE), name="summaries_batch_unfinished"
-            )
+            ),
+            models.Index(
+                fields=["job", "number"], condition=Q(state=BatchState.RUNNING), name="summaries_batch_running"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"batch {self.number} {self.state}"
+
+
+class Tally(models.Model):
+    """Neighbouring batches of a job added up. Written by the triggers of `tally.sql` alone.
+
+    Attributes:
+        first, last: their numbers.
+        done, failed: how many of them are done; in how many somebody failed.
+        vectors_pending: the `PendingVector`s of theirs.
+        written_at, vectors_at: when the last of them was done, and the last vector brought.
+        heartbeat_at: the newest when a counter moved; of those that are worked on now the batch says more.
+    """
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="tallies", db_index=False)
+    first = models.IntegerField()
+    last = models.IntegerField()
+    batches = models.IntegerField()
+    done = models.IntegerField()
+    failed = models.IntegerField()
+    processed = models.IntegerField()
+    written = models.IntegerField()
+    embedding_ok = models.IntegerField()
+    embedding_429 = models.IntegerField()
+    skipped = models.IntegerField()
+    errors = models.IntegerField()
+    retries = models.IntegerField()
+    tokens_in = models.BigIntegerField()
+    tokens_out = models.BigIntegerField()
+    tokens_embedded = models.BigIntegerField()
+    vectors_pending = models.IntegerField()
+    written_at = models.DateTimeField(null=True)
+    vectors_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "first"], name="summaries_tally_place")]
+
+    def __str__(self) -> str:
+        return f"tally of batches {self.first}-{self.last}"
 
 
 class Failure(models.Model):
@@ -247,6 +291,7 @@ class DailyTotal(models.Model):
     retries = models.BigIntegerField()
     tokens_in = models.BigIntegerField()
     tokens_out = models.BigIntegerField()
+    tokens_embedded = models.BigIntegerField(db_default=0)
     seconds = models.FloatField()
 
     class Meta:

@@ -18,6 +18,7 @@ from django.conf import settings
 
 from pomni_admin.summaries import answers
 from pomni_admin.summaries.providers import (
+    Embedding,
     Message,
     ProviderError,
     ProviderGarbage,
@@ -69,6 +70,7 @@ class _Vector(msgspec.Struct):
 
 class _Vectors(msgspec.Struct):
     data: list[_Vector]
+    usage: _Usage | None = None
 
 
 class OpenAIProvider:
@@ -124,14 +126,15 @@ class OpenAIProvider:
             text = answers.whole_sentences(text)
         return Reply(text, usage.prompt_tokens, usage.completion_tokens, "refused_answer" if filtered else "")
 
-    def embed(self, text: str) -> list[float]:
+    def embed(self, text: str) -> Embedding:
         call = self._client.embeddings.with_streaming_response.create(
             model=self._embed_model, input=text, encoding_format="float"
         )
         answer = _decode(self._read(call), _Vectors)
         if not answer.data:
             raise ProviderGarbage("empty_answer")
-        return checked_vector(answer.data[0].embedding, self._dim)
+        usage = answer.usage or _Usage()
+        return Embedding(checked_vector(answer.data[0].embedding, self._dim), usage.prompt_tokens)
 
     def _read(self, call: AbstractContextManager[_Streamed]) -> bytes:
         """The answer's body. Some APIs send a byte now and then while they think, so time is watched here as well."""

@@ -21,7 +21,13 @@ from django.db import connection
 from cache_layer.privacy import STORABLE
 from pomni_admin.summaries import shutdown
 from pomni_admin.summaries.provider_gate import Service
-from pomni_admin.summaries.providers import ProviderError, ProviderRateLimited, ProviderUnavailable, provider
+from pomni_admin.summaries.providers import (
+    Embedding,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderUnavailable,
+    provider,
+)
 from pomni_admin.summaries.retries import persist
 from pomni_admin.summaries.vectors import Point, VectorsError, VectorsUnavailable, vectors
 
@@ -72,7 +78,8 @@ WITH row AS (
         AND EXISTS (SELECT 1 FROM row WHERE updated_at = %(written_at)s)
     RETURNING batch_id
 ), counted AS (
-    UPDATE summaries_batch SET embedding_ok = embedding_ok + 1, vector_at = now()
+    UPDATE summaries_batch
+    SET embedding_ok = embedding_ok + 1, vector_at = now(), tokens_embedded = tokens_embedded + %(tokens)s
     WHERE id = (SELECT batch_id FROM settled)
 )
 SELECT updated_at FROM row
@@ -132,7 +139,7 @@ def add_all(user_id: int) -> None:
     _execute(ADD_ALL, user=user_id)
 
 
-def deliver(summary: Summary, embed: Callable[[str], list[float]]) -> Delivery:
+def deliver(summary: Summary, embed: Callable[[str], Embedding]) -> Delivery:
     """Embed what was just written or read, write the point, and settle; or remove the point if the row has gone.
 
     Raises:
@@ -140,11 +147,11 @@ def deliver(summary: Summary, embed: Callable[[str], list[float]]) -> Delivery:
     """
     point = summary.point
     vectors().make_ready()  # before paying for an embedding that could not be put anywhere
-    vectors().upsert(point, embed(summary.text))
+    made = embed(summary.text)
+    vectors().upsert(point, made.vector)
+    written: dict[str, Any] = {"summary": point.summary_id, "written_at": point.updated_at, "tokens": made.tokens}
     with connection.cursor() as cursor:
-        cursor.execute(
-            SETTLE, {"summary": point.summary_id, "written_at": point.updated_at, "storable": list(STORABLE)}
-        )
+        cursor.execute(SETTLE, written | {"storable": list(STORABLE)})
         now = cursor.fetchone()
     if now is None:
         return _forget(point.summary_id)
@@ -155,7 +162,7 @@ def deliver(summary: Summary, embed: Callable[[str], list[float]]) -> Delivery:
     return Delivery.OVERTAKEN
 
 
-def deliver_again(summary_id: int, embed: Callable[[str], list[float]]) -> Delivery:
+def deliver_again(summary_id: int, embed: Callable[[str], Embedding]) -> Delivery:
     """`deliver` the row as it is now.
 
     A row whose owner may no longer be stored counts as gone: its text is not sent anywhere.
@@ -203,7 +210,7 @@ def deliver_due() -> int:
     return brought
 
 
-def _embed(batch_id: int | None, text: str) -> list[float]:
+def _embed(batch_id: int | None, text: str) -> Embedding:
     ends = time.monotonic() + PATIENCE_S
 
     def pause(seconds: float) -> None:

@@ -41,6 +41,18 @@ class Message:
     at: datetime
 
 
+@dataclass(slots=True)
+class Spent:
+    """What requests of the model cost, by its own account: those too whose answer could not be used."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+    def add(self, reply: Reply) -> None:
+        self.tokens_in += reply.tokens_in
+        self.tokens_out += reply.tokens_out
+
+
 @dataclass(frozen=True, slots=True)
 class SummaryText:
     """What the model wrote, and what all requests for it cost."""
@@ -48,6 +60,14 @@ class SummaryText:
     text: str
     tokens_in: int = 0
     tokens_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """The vector of a text, `QDRANT_EMBED_DIM` finite numbers, and how many tokens were read for it."""
+
+    vector: list[float]
+    tokens: int = 0
 
 
 class ProviderError(Exception):
@@ -102,8 +122,8 @@ class Provider(Protocol):
             each: makes each of the requests that it takes, when and as often as it can be made.
         """
 
-    def embed(self, text: str) -> list[float]:
-        """The vector of a text, `QDRANT_EMBED_DIM` finite numbers."""
+    def embed(self, text: str) -> Embedding:
+        """A text's vector."""
 
     def probe(self) -> None:
         """Ask the model for next to nothing, to see whether it answers at all."""

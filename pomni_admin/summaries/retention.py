@@ -23,17 +23,18 @@ FOR UPDATE SKIP LOCKED
 ADD_UP = """
 INSERT INTO summaries_dailytotal AS total (
     day, kind, jobs, ok, partial, failed, canceled, units, written, skipped, errors, retries, tokens_in, tokens_out,
-    seconds
+    tokens_embedded, seconds
 )
 SELECT (job.finished_at AT TIME ZONE 'UTC')::date, job.kind, count(*), count(*) FILTER (WHERE job.state = 'ok'),
        count(*) FILTER (WHERE job.state = 'partial'), count(*) FILTER (WHERE job.state = 'failed'),
        count(*) FILTER (WHERE job.state = 'canceled'), coalesce(sum(job.total), 0), coalesce(sum(batches.written), 0),
        coalesce(sum(batches.skipped), 0), coalesce(sum(batches.errors), 0), coalesce(sum(batches.retries), 0),
        coalesce(sum(batches.tokens_in), 0), coalesce(sum(batches.tokens_out), 0),
+       coalesce(sum(batches.tokens_embedded), 0),
        coalesce(sum(extract(epoch FROM job.finished_at - job.started_at) - job.idle_s), 0)
 FROM summaries_job AS job LEFT JOIN LATERAL (
     SELECT sum(written) AS written, sum(skipped) AS skipped, sum(errors) AS errors, sum(retries) AS retries,
-           sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out
+           sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out, sum(tokens_embedded) AS tokens_embedded
     FROM summaries_batch WHERE job_id = job.id
 ) AS batches ON true
 WHERE job.id = ANY(%(jobs)s)
@@ -44,7 +45,8 @@ ON CONFLICT (day, kind) DO UPDATE SET
     units = total.units + EXCLUDED.units, written = total.written + EXCLUDED.written,
     skipped = total.skipped + EXCLUDED.skipped, errors = total.errors + EXCLUDED.errors,
     retries = total.retries + EXCLUDED.retries, tokens_in = total.tokens_in + EXCLUDED.tokens_in,
-    tokens_out = total.tokens_out + EXCLUDED.tokens_out, seconds = total.seconds + EXCLUDED.seconds
+    tokens_out = total.tokens_out + EXCLUDED.tokens_out,
+    tokens_embedded = total.tokens_embedded + EXCLUDED.tokens_embedded, seconds = total.seconds + EXCLUDED.seconds
 """
 
 REMOVE = (
@@ -55,6 +57,7 @@ REMOVE = (
     "UPDATE summaries_job SET retry_of_id = NULL WHERE retry_of_id = ANY(%(jobs)s)",
     "DELETE FROM summaries_retryinline WHERE job_id = ANY(%(jobs)s)",
     "DELETE FROM summaries_failure WHERE job_id = ANY(%(jobs)s)",
+    "DELETE FROM summaries_tally WHERE job_id = ANY(%(jobs)s)",
     "DELETE FROM summaries_batch WHERE job_id = ANY(%(jobs)s)",
     "DELETE FROM summaries_job WHERE id = ANY(%(jobs)s)",
 )

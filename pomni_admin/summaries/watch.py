@@ -8,6 +8,9 @@ from pomni_admin.summaries import claims, shutdown
 from pomni_admin.summaries.claims import Claim, Standing
 from pomni_admin.summaries.heartbeat import Heartbeat
 
+EVERY_S = 0.1
+"""How long "go on" is believed. A person takes the model some seconds: this is for those who take none."""
+
 PAUSE_STEP_S = 0.5
 """How often a long wait looks up: a cancel is felt within 2 s (G9)."""
 
@@ -32,6 +35,7 @@ class Watch:
         self.heeds_urgent = False
         self._claim = claim
         self._heartbeat = heartbeat
+        self._told_to_go = float("-inf")
 
     def check(self) -> None:
         """Return if the next person may start.
@@ -44,8 +48,13 @@ class Watch:
             raise Stop("shutdown")
         if self._heartbeat.lost.is_set():
             raise Stop("displaced")
+        now = time.monotonic()
+        if now - self._told_to_go < EVERY_S:
+            return
         standing = claims.standing(self._claim)
-        if standing is not Standing.GO and (standing is not Standing.URGENT or self.heeds_urgent):
+        if standing is Standing.GO:
+            self._told_to_go = now
+        elif standing is not Standing.URGENT or self.heeds_urgent:
             raise Stop(standing.value)
 
     def pause(self, seconds: float) -> None:

@@ -16,6 +16,7 @@
   const spoken = document.getElementById("live-said");
   const notice = document.getElementById("live-notice");
   const address = new URL(place.dataset.address, location.href.replace(/^http/, "ws"));
+  address.searchParams.set("seen", "1"); // then the server waits for a slow line instead of filling it with old states
 
   let socket = null;
   let seq = null; // the state that the page shows; null before the first of a connection
@@ -95,6 +96,7 @@
       attempt = 0;
       held = { frame, heard, fragments: { ...(frame.type === "delta" && held ? held.fragments : {}), ...frame.fragments } };
       await showHeld();
+      if (from.readyState === WebSocket.OPEN) from.send("seen");
     } else if (frame.seq !== seq && from.readyState === WebSocket.OPEN) {
       from.send("snapshot"); // a gap: something in between did not arrive
     }

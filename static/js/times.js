@@ -50,6 +50,7 @@
     for (const element of root.querySelectorAll("time[data-shown]")) {
       const text = said(element);
       if (element.textContent !== text) element.textContent = text;
+      if (!element.title) element.title = new Date(element.getAttribute("datetime")).toISOString().slice(0, 19).replace("T", " ") + " UTC";
     }
     const here = zone();
     for (const element of root.querySelectorAll(".zone")) {

@@ -106,9 +106,14 @@ def test_an_open_socket_learns_whatever_ends_its_session_by_one_query(
 ) -> None:
     user = make_user("olga", "support")
     key = key_of(signed_in("olga"))
+    others = make_user("pavel", "viewer"), make_user("rita", "viewer")
+    holders = [(key, user.pk), *((key_of(signed_in(other.username)), other.pk) for other in others), ("none", 7)]
     with CaptureQueriesContext(connection) as asked:
-        assert sessions.standing(key, user.pk) == Standing(True, Role.SUPPORT)
-    assert len(asked) == 1
+        found = sessions.standings(holders)
+    assert len(asked) == 1, "for all sockets of a process together"
+    viewer = Standing(True, Role.VIEWER)
+    assert [found[holder] for holder in holders] == [Standing(True, Role.SUPPORT), viewer, viewer, sessions.NOBODY]
+    assert sessions.standing(key, user.pk) == Standing(True, Role.SUPPORT)
     assert sessions.standing(key, user.pk + 1) == sessions.NOBODY
     assert sessions.standing("no such key", user.pk) == sessions.NOBODY
     assert sessions.standing(None, user.pk) == sessions.NOBODY

@@ -39,6 +39,7 @@ def test_a_period_is_queued_at_once(cron: Caller, kind: str, field: str, value: 
         "job_id": str(job.pk),
         "period_start": str(start),
         "period_end": str(job.period_end),
+        "covers_asked": True,
     }
     assert (job.kind, job.period_start, job.user_id, job.started_by) == (kind, start, None, "cron")
     assert on_record() == [("cron", "summaries.run", "ok", str(job.pk), "schedule")]
@@ -66,9 +67,20 @@ def test_a_second_request_is_told_which_job_runs_and_what_that_is_about(cron: Ca
     first = data(cron.post("/daily"))
     earlier = YESTERDAY - timedelta(days=1)
     second = data(cron.post("/daily", day=str(earlier)))
-    assert second == {**first, "status": "already_running", "day": str(earlier)}
+    assert first["covers_asked"] is True
+    assert second == {**first, "status": "already_running", "day": str(earlier), "covers_asked": False}
     assert [row[2] for row in on_record()] == ["ok", "already_running"]
     assert Job.objects.count() == 1
+
+
+def test_it_is_told_whether_the_job_that_runs_does_what_was_asked_for(cron: Caller, cast: Cast) -> None:
+    data(cron.post("/daily"))
+    assert data(cron.post("/daily"))["covers_asked"] is True
+    assert data(cron.post("/daily", user_id=cast.alisa))["covers_asked"] is True, "it is of everybody"
+    Job.objects.update(user_id=cast.boris)
+    assert data(cron.post("/daily"))["covers_asked"] is False
+    assert data(cron.post("/daily", user_id=cast.alisa))["covers_asked"] is False
+    assert data(cron.post("/daily", user_id=cast.boris))["covers_asked"] is True
 
 
 def test_nobody_s_id_is_told_apart_from_a_wrong_one(cron: Caller, cast: Cast) -> None:

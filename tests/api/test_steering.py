@@ -7,7 +7,7 @@ import pytest
 from cache_layer import JobSnapshot
 from pomni_admin.api.steering import JobData
 from pomni_admin.summaries import jobs, lifecycle, periods
-from pomni_admin.summaries.models import Batch, Failure, Job
+from pomni_admin.summaries.models import Batch, Failure, Job, RetryInLine
 from tests.api.conftest import Caller, data, error, on_record
 from tests.harness.cast import Cast
 
@@ -79,6 +79,15 @@ def test_those_who_failed_are_tried_again_once(cron: Caller, failed: Job) -> Non
     running = cron.post(f"/{failed.pk}/again")
     assert data(running) == {**first, "status": "already_running"}
     assert [row[2] for row in on_record()] == ["ok", "already_started", "already_running"]
+
+
+def test_a_cancel_takes_an_ended_job_out_of_the_line_of_retries(cron: Caller, failed: Job) -> None:
+    jobs.start("daily", periods.daily(), started_by="test")
+    assert jobs.retry_in_turn(failed.pk, started_by="anna") is None
+    said = data(cron.post(f"/{failed.pk}/cancel"))
+    assert (said["changed"], RetryInLine.objects.exists()) == (True, False)
+    assert cron.post(f"/{failed.pk}/cancel").status_code == 409
+    assert [row[2] for row in on_record()] == ["ok", "not_now"]
 
 
 def test_the_same_once_more(cron: Caller, failed: Job) -> None:

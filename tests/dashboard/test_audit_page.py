@@ -27,6 +27,7 @@ from tests.harness.cast import Cast
 from tests.harness.processes import Site
 from tests.harness.servers import Database
 
+JOB = "0d7c5a52-8f0e-4d0f-9d0a-3c1f3a1f5a10"
 OLGA, IGOR = Actor("olga", "support"), Actor("=HYPERLINK(1)", "admin")
 
 
@@ -62,6 +63,18 @@ def test_what_is_chosen_in_the_form_stands_in_the_address_in_its_one_spelling(ad
     assert admin.post("/audit/filter", {})["Location"] == "/audit"
 
 
+def test_the_acts_on_one_job_are_found_by_its_id_or_by_how_it_begins(admin: Client) -> None:
+    receipt = acts.refused(OLGA, Act.CANCEL_SUMMARIES, subject=JOB)
+    acts.refused(OLGA, Act.CANCEL_SUMMARIES, subject="1" + JOB[1:])
+    for said in (JOB, JOB.upper(), JOB[:8], JOB[:13]):
+        chosen = admin.post("/audit/filter", {"job": said})
+        assert chosen["Location"] == f"/audit?job={JOB}", said
+    page = text(admin.get(f"/audit?job={JOB}"))
+    assert receipts(page) == [receipt]
+    assert f'name="job" value="{JOB}"' in page, "the file has the filter too"
+    assert f'href="/jobs/{JOB}"' in page
+
+
 def test_older_pages_keep_the_filters(admin: Client) -> None:
     for n in range(120):
         acts.refused(OLGA if n % 2 else IGOR, Act.LOOK_UP)
@@ -81,6 +94,8 @@ def test_older_pages_keep_the_filters(admin: Client) -> None:
         ("act", "people.drop", "no such act"),
         ("handle", "700000001", "no handle"),
         ("result", "perhaps", "no such result"),
+        ("job", "700000001", "No job on record"),
+        ("job", "79161234", "No job on record"),
         ("receipt", "2d9f6a1c-000f-5000-8000-18db351245c7", "no receipt"),
         ("from", "yesterday", "no day"),
         ("to", "9999-12-31", "no day"),

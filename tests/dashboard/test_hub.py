@@ -146,6 +146,33 @@ def test_a_viewer_that_does_not_read_gets_the_newest_of_each_fragment_and_keeps_
     watched(valkey, story, viewers=2)
 
 
+def test_a_slow_line_is_not_filled_with_states_that_are_old_when_they_arrive(
+    valkey: Valkey, database: Database
+) -> None:
+    """Two states are on their way at the most; what the viewer is sent after that is the newest."""
+
+    async def story(hub: Hub, page: Counted, watching: Watching, client: redis.asyncio.Redis) -> None:
+        outbox = watching.outboxes[0]
+        outbox.tells = True
+        sent: list[str] = []
+        for value in range(1, 6):
+            seq = watching.stream.seq
+            page.value = value
+            await client.publish("changed", "counted")
+            async with asyncio.timeout(10):
+                while watching.stream.seq == seq:
+                    await outbox.wait(1)
+            delta = outbox.take_delta()
+            sent += [delta.fragments["counted-number"]] if delta else []
+        assert sent == ["<p>1 ru</p>"], "the snapshot and one state more"
+        outbox.saw()
+        newest = outbox.take_delta()
+        assert newest is not None
+        assert newest.fragments["counted-number"] == "<p>5 ru</p>"
+
+    watched(valkey, story, viewers=2)
+
+
 def test_a_stream_ends_with_its_last_viewer(valkey: Valkey, database: Database) -> None:
     async def story(hub: Hub, page: Counted, watching: Watching, client: redis.asyncio.Redis) -> None:
         for outbox in watching.outboxes:

@@ -16,6 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from cache_layer import LockUnavailable
 from pomni_admin.accounts.models import User
 from pomni_admin.accounts.roles import Role
 from pomni_admin.audit import acts
@@ -23,6 +24,7 @@ from pomni_admin.cache import handle_of, layer
 from pomni_admin.dashboard.page import Audience
 from pomni_admin.dashboard.pages.job import JOB
 from pomni_admin.summaries import mirror, retention
+from pomni_admin.summaries.lock import Hold, JobLock
 from pomni_admin.summaries.models import Batch, BatchState, Failure, Job
 from tests.harness.cast import Cast
 from tests.harness.servers import Database
@@ -153,6 +155,87 @@ def test_a_pause_says_since_when_by_whom_and_why_and_the_job_goes_on_afterwards(
     assert job.state == "running"
     assert "This one is “running”" in press(admin, job, "resume")
     assert [entry.result for entry in acts.recent(4)] == ["not_now", "ok", "not_now", "ok"]
+
+
+def test_its_stages_and_pauses_stand_in_its_times(admin: Client, make: Make) -> None:
+    now = timezone.now()
+    job = make("running", created_at=now - timedelta(minutes=3), planned_at=now - timedelta(seconds=90))
+    press(admin, job, "pause", "provider_trouble")
+    press(admin, job, "resume")
+    html = re.sub(r"\s+", " ", page(admin, job).partition('id="job-times"')[2].partition("</section>")[0])
+    assert re.findall(r'<li class="is-(\w+)"> <span>([^<]+)<', html) == [
+        ("done", "Requested"),
+        ("done", "Started"),
+        ("done", "Planned"),
+        ("going", "Summaries written"),
+        ("ahead", "Vectors written"),
+        ("ahead", "Ended"),
+    ]
+    assert re.search(r"waited 1\smin", html)
+    assert re.search(r"took (29|30)\ss", html)
+    assert "4 / 10" in html
+    pauses = re.sub(r"<[^>]+>", "", html.partition('class="pauses"')[2])
+    assert re.search(
+        r"Paused by admin \(The provider is in trouble\).*→ resumed by admin \(It has been put right\)", pauses
+    )
+
+
+def test_what_was_done_to_it_is_on_record_refused_acts_too(admin: Client, make: Make) -> None:
+    job, other = make("running"), make("ok", kind="weekly")
+    of_role("viewer").post(f"/jobs/{job.pk}/cancel", {"reason": "stuck"})
+    press(admin, other, "again")
+    for _ in range(11):
+        press(admin, job, "pause")
+        press(admin, job, "resume")
+    record = page(admin, job).partition('id="job-record"')[2].partition("</section>")[0]
+    assert record.count("<tr role") == 21, "twenty, and the head"
+    assert "Ran summaries again" not in record
+    assert f'href="/audit?job={job.pk}"' in record
+    assert "Earlier acts" in record
+    all_of_it = admin.get(f"/audit?job={job.pk}").content.decode()
+    assert all_of_it.count("R-") >= 23
+    assert "refused" in all_of_it
+    assert "viewer" in all_of_it.partition('id="audit-table"')[2]
+    led = page(admin, other).partition('id="job-record"')[2].partition("</section>")[0]
+    assert f'href="/jobs/{Job.objects.exclude(pk__in=[job.pk, other.pk]).get().pk}"' in led
+
+
+def test_the_locks_that_it_holds_are_shown_and_redis_may_be_away(
+    admin: Client, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, other = make("running"), make("running", kind="weekly")
+    assert "holds no lock now" in page(admin, job)
+    assert JobLock(job.pk, "daily", job.fence).hold() is Hold.OURS
+    assert JobLock(other.pk, "weekly", other.fence).hold() is Hold.OURS
+
+    def locks() -> str:
+        return page(admin, job).partition('id="job-locks"')[2].partition("</section>")[0]
+
+    html = locks()
+    assert "summaries_daily" in html
+    assert "summaries_weekly" not in html
+    assert f"{job.fence:,}" in html.partition("Fence")[2][:20]
+
+    def away() -> None:
+        raise LockUnavailable("*")
+
+    monkeypatch.setattr(layer().locks, "held", away)
+    assert "nobody can say now which locks are held" in locks()
+
+
+def test_how_long_it_still_takes_is_a_range_on_the_page_and_in_the_list(admin: Client, make: Make) -> None:
+    """The one definition is of `summaries.eta`; here both places show it."""
+    for seconds in (100, 300):
+        started_at = timezone.now() - timedelta(days=1)
+        make("ok", total=10, started_at=started_at, finished_at=started_at + timedelta(seconds=seconds))
+    job = make("running", total=100)
+    said = re.compile(r"(\d+–\d+\s(?:s|min)) left")
+    of_page, of_list = said.search(page(admin, job)), said.search(admin.get("/jobs").content.decode())
+    assert of_page
+    assert of_list
+    assert of_page[1] == of_list[1] == "16–48\N{NO-BREAK SPACE}min"
+    thin = make("running", kind="monthly")
+    assert "not known yet" in page(admin, thin)
 
 
 def test_those_who_failed_are_retried_once_and_the_jobs_know_each_other(admin: Client, make: Make) -> None:

@@ -40,7 +40,7 @@ def said(*turns: tuple[str, str]) -> list[Message]:
 
 
 def likeness(one: str, other: str) -> float:
-    return sum(a * b for a, b in zip(OFFLINE.embed(one), OFFLINE.embed(other), strict=True))
+    return sum(a * b for a, b in zip(OFFLINE.embed(one).vector, OFFLINE.embed(other).vector, strict=True))
 
 
 def test_it_is_what_demo_and_tests_use_and_says_that_it_is_a_stand_in() -> None:
@@ -86,7 +86,7 @@ def test_another_process_says_the_same_and_loads_the_summariser_only_to_summaris
 def test_a_day_without_words_has_a_summary_all_the_same(messages: Sequence[Message]) -> None:
     summary = OFFLINE.summarise("daily", messages)
     assert "не было" in summary.text
-    checked_vector(OFFLINE.embed(summary.text), settings.ENV.embed_dim)
+    checked_vector(OFFLINE.embed(summary.text).vector, settings.ENV.embed_dim)
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -95,7 +95,7 @@ def test_hard_cases_are_summarised(number: int) -> None:
     summary = OFFLINE.summarise("daily", said(("user", "Сегодня был трудный день."), ("user", text)))
     assert 0 < len(summary.text) <= prompt.SUMMARY_CHARS
     assert prompt.clean(summary.text) == summary.text
-    checked_vector(OFFLINE.embed(text), settings.ENV.embed_dim)
+    checked_vector(OFFLINE.embed(text).vector, settings.ENV.embed_dim)
 
 
 def test_time_is_bounded_for_the_worst_day_that_the_job_reads() -> None:
@@ -111,7 +111,7 @@ def test_time_is_bounded_for_the_worst_day_that_the_job_reads() -> None:
 @how(max_examples=100, deadline=None)
 @given(st.text(max_size=200))
 def test_the_vector_of_any_text_has_length_one(text: str) -> None:
-    vector = checked_vector(OFFLINE.embed(text), settings.ENV.embed_dim)
+    vector = checked_vector(OFFLINE.embed(text).vector, settings.ENV.embed_dim)
     assert math.isclose(math.hypot(*vector), 1)
 
 

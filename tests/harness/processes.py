@@ -18,7 +18,11 @@ import pytest
 
 from pomni_admin.demo.servers import PROJECT, Postgres, Valkey, Vectors, free_port, leashed
 from pomni_admin.limits import uvicorn_arguments
+from tests.harness.nursery import Forked
 from tests.harness.servers import Database
+
+HEAVY = {("-m", "celery"), ("-m", "uvicorn"), ("-m", "tests.privacy.careless")}
+"""Programs that take seconds to import what they are made of, as do those of `manage.py`."""
 
 
 class Spawned:
@@ -29,17 +33,7 @@ class Spawned:
         self._lines: list[str] = []
         self._said = threading.Condition()
         self._over = False
-        self.process = subprocess.Popen(
-            leashed([sys.executable, "-u", *arguments]),
-            cwd=PROJECT,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        self.process = _started(arguments, {**os.environ, **(env or {})})
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -117,6 +111,22 @@ class Spawned:
         with self._said:
             self._over = True
             self._said.notify_all()
+
+
+def _started(arguments: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str] | Forked:
+    if tuple(arguments[:2]) in HEAVY or arguments[0] == "manage.py":
+        return Forked(arguments, env)
+    return subprocess.Popen(
+        leashed([sys.executable, "-u", *arguments]),
+        cwd=PROJECT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
 
 
 class Spawn(Protocol):

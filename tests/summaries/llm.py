@@ -143,7 +143,7 @@ class Llm:
     @staticmethod
     def _good(path: str, text: str) -> bytes:
         if path == EMBEDDINGS:
-            return json.dumps({"data": [{"embedding": vector(text)}]}).encode()
+            return json.dumps({"data": [{"embedding": vector(text)}], "usage": {"prompt_tokens": 7}}).encode()
         return chat(f"Итог дня: {text.splitlines()[0][:80]}")
 
 

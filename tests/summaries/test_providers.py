@@ -13,6 +13,7 @@ import pytest
 
 from pomni_admin.summaries.openai_api import OpenAIProvider, seconds
 from pomni_admin.summaries.providers import (
+    Embedding,
     Message,
     ProviderError,
     ProviderGarbage,
@@ -43,7 +44,7 @@ def test_a_conversation_goes_out_as_lines_and_comes_back_as_text_with_its_cost(
 
 
 def test_an_embedding_comes_back_as_numbers(openai: OpenAIProvider) -> None:
-    assert openai.embed("итог") == vector("итог")
+    assert openai.embed("итог") == Embedding(vector("итог"), 7)
 
 
 BAD_CHATS: dict[str, tuple[dict[str, Any], type[ProviderError], str]] = {

@@ -11,6 +11,7 @@ from cache_layer import Context, Hit, Identity, PersonalQuestion
 from pomni_admin.cache import async_layer
 from pomni_admin.summaries import pending
 from pomni_admin.summaries.models import PendingVector
+from pomni_admin.summaries.providers import Embedding
 from pomni_admin.summaries.vectors import VectorsError, vectors
 from tests.harness.cast import Cast
 from tests.harness.servers import Database
@@ -62,7 +63,7 @@ def test_a_summary_whose_row_is_gone_is_not_found_any_more(
     )
     assert found_anew(cast.alisa) == [cast.alisa]
     database.rows("DELETE FROM dialog_summaries")
-    assert pending.deliver_again(row["id"], lambda text: [1.0]) is pending.Delivery.GONE
+    assert pending.deliver_again(row["id"], lambda text: Embedding([1.0])) is pending.Delivery.GONE
     assert points(qdrant) == set()
     assert found_anew(cast.alisa) == [cast.alisa]
 

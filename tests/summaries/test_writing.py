@@ -173,6 +173,8 @@ def test_a_refused_person_fails_with_a_fixed_code_and_the_job_goes_on(daily: Job
     ended = daily.run()
     assert (ended.errors, ended.processed_users) == (1, 1)
     assert Failure.objects.get().code == "llm_refused_answer"
+    assert len(llm.asked) > 2, "the refusal was asked again"
+    assert (ended.tokens_in, ended.tokens_out) == (10 * len(llm.asked), 5 * len(llm.asked)), "a refusal costs as much"
 
 
 def test_an_answer_that_broke_off_ends_with_its_last_sentence(openai: OpenAIProvider, llm: Llm) -> None:
@@ -195,3 +197,4 @@ def test_all_tokens_of_a_person_are_added_up_in_the_job(
     ended = daily.run()
     assert len(llm.asked) > 2
     assert (ended.tokens_in, ended.tokens_out) == (10 * len(llm.asked), 5 * len(llm.asked))
+    assert ended.tokens_embedded == 7, "of its one vector"

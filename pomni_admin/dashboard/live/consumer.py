@@ -1,4 +1,4 @@
-"""One viewer's WebSocket: checks who it is, then sends states; reads nothing but the request of a snapshot.
+"""One viewer's WebSocket: checks who it is, then sends states; reads only which were seen, and the wish for a snapshot.
 
 Close codes: 4401 nobody is signed in (any more), 4403 not allowed (any more), 4404 no such page. After these a client
 does not come back. 1012: the role has changed; it comes back and gets what the new one sees.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
@@ -16,9 +15,9 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from pomni_admin.accounts.sessions import Standing, standing
-from pomni_admin.dashboard.live.frames import ASK_FOR_SNAPSHOT, Beat, now_ms
-from pomni_admin.dashboard.live.guard import Holder, guard
+from pomni_admin.accounts.sessions import Holder, Standing, standing
+from pomni_admin.dashboard.live.frames import ASK_FOR_SNAPSHOT, SEEN, Beat, now_ms
+from pomni_admin.dashboard.live.guard import guard
 from pomni_admin.dashboard.live.hub import hub
 from pomni_admin.dashboard.live.outbox import Outbox
 from pomni_admin.dashboard.live.stream import Stream
@@ -66,7 +65,7 @@ class LivePage(AsyncWebsocketConsumer):
             await self.close(NO_SUCH_PAGE)
             return
         self._permission = page.permission
-        self._outbox = Outbox(Audience(role, self._language()))
+        self._outbox = Outbox(Audience(role, self._language()), tells=self._asked("seen") == "1")
         self._stream = hub().join(page, subject, self._outbox)
         self._sender = asyncio.create_task(self._send(self._stream, self._outbox))
         guard().add(self)
@@ -94,7 +93,11 @@ class LivePage(AsyncWebsocketConsumer):
             self._sender.cancel()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if text_data == ASK_FOR_SNAPSHOT and self._stream is not None:
+        if self._stream is None:
+            return
+        if text_data == SEEN:
+            self._outbox.saw()
+        elif text_data == ASK_FOR_SNAPSHOT:
             self._outbox.ask_for_snapshot()
 
     async def _send(self, stream: Stream, outbox: Outbox) -> None:
@@ -117,8 +120,11 @@ class LivePage(AsyncWebsocketConsumer):
             await self.send(text_data=_encoder.encode(frame).decode())
 
     def _language(self) -> str:
-        asked: Any = parse_qs(self.scope["query_string"].decode("ascii", "replace")).get("language", [""])[0]
+        asked = self._asked("language")
         return asked if asked in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+
+    def _asked(self, name: str) -> str:
+        return parse_qs(self.scope["query_string"].decode("ascii", "replace")).get(name, [""])[0]
 
 
 def _next(stream: Stream, outbox: Outbox) -> msgspec.Struct | None:

@@ -2,8 +2,9 @@
 
 A stream's states are numbered. `snapshot` is a whole state; `delta` leads from state `after` to state `seq` and holds
 only the fragments that differ; a client that is not at `after` asks for a snapshot. `beat` says that the line is
-alive. Times are milliseconds since 1970 by the server's clock: `changed` is when the hub heard of the change, `at`
-when the frame was made, so that a page can measure the way from event to pixel.
+alive. A client that connects with `?seen=1` says of each state that it has come. Times are milliseconds since 1970 by
+the server's clock: `changed` is when the hub heard of the change, `at` when the frame was made, so that a page can
+measure the way from event to pixel.
 """
 
 from __future__ import annotations
@@ -46,4 +47,5 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
 
 
 ASK_FOR_SNAPSHOT = "snapshot"
-"""The one thing that a client may send."""
+SEEN = "seen"
+"""All that a client may send."""

@@ -1,26 +1,22 @@
 """Looks every two seconds whether those who hold a socket open may still watch.
 
 A request is judged when it comes; a socket was judged when it was opened, and may be open for a day. One task a process
-asks for all its sockets together, each session once, and nothing while nobody watches.
+asks for all its sockets together, in one query, and nothing while nobody watches.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from channels.db import database_sync_to_async
 
-from pomni_admin.accounts.sessions import Standing, standing
+from pomni_admin.accounts.sessions import Holder, Standing, standings
 
 PERIOD_S = 2.0
-
-Holder: TypeAlias = tuple[str, int]
-"""A session's key and the user's id."""
 
 log = logging.getLogger(__name__)
 _THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="guard")
@@ -55,7 +51,7 @@ class Guard:
         while self._sockets:
             await asyncio.sleep(PERIOD_S)
             try:
-                found = await database_sync_to_async(_judge, thread_sensitive=False, executor=_THREAD)(
+                found = await database_sync_to_async(standings, thread_sensitive=False, executor=_THREAD)(
                     {socket.holder for socket in self._sockets}
                 )
                 for socket in list(self._sockets):
@@ -64,10 +60,6 @@ class Guard:
             except Exception as error:
                 # Most likely PostgreSQL is away. Then nobody's role can have been taken away either, so all stay.
                 log.warning("sockets could not be judged", exc_info=error)
-
-
-def _judge(holders: Collection[Holder]) -> Mapping[Holder, Standing]:
-    return {holder: standing(*holder) for holder in holders}
 
 
 @cache

@@ -1,6 +1,8 @@
 """What one viewer has not been sent yet: the newest of each fragment, so that it cannot grow.
 
-A viewer that reads slowly, or sleeps, skips states in between; it costs the others nothing.
+A viewer that reads slowly, or sleeps, skips states in between; it costs the others nothing. What has been written to
+its line is out of reach, and a line takes megabytes: minutes of states that are old when they arrive, on a page that
+says that it is live. So a viewer tells what it has seen, and is sent two states more than that at the most.
 """
 
 from __future__ import annotations
@@ -11,18 +13,23 @@ from pomni_admin.dashboard.live.fragments import Fragments
 from pomni_admin.dashboard.live.frames import Condition, Delta, now_ms
 from pomni_admin.dashboard.page import Audience
 
+MOST_UNSEEN = 2
+"""One is on its way to the viewer while the word of the other is on its way back."""
+
 
 class Outbox:
     """The bounded queue between a stream and one viewer's sender.
 
     Attributes:
+        tells: whether the viewer tells what it has seen; pages that were opened before a deployment may not.
         seq: the state that the viewer has, or will have once what was taken has arrived.
         coalesced: fragments that a newer one replaced before they were sent.
         ended: what the stream was about is gone; the connection is to be closed.
     """
 
-    def __init__(self, audience: Audience) -> None:
+    def __init__(self, audience: Audience, *, tells: bool = False) -> None:
         self.audience = audience
+        self.tells = tells
         self.seq = 0
         self.coalesced = 0
         self.wants_snapshot = True
@@ -31,6 +38,7 @@ class Outbox:
         self._fragments: dict[str, str] = {}
         self._upto = 0
         self._changed = 0
+        self._unseen = 0
         self._wake = asyncio.Event()
 
     def put(self, seq: int, fragments: Fragments, changed: int) -> None:
@@ -45,6 +53,12 @@ class Outbox:
         """The viewer does not know what it has: send everything, and nothing before that."""
         self.wants_snapshot = True
         self._fragments = {}
+        self._unseen = 0
+        self._wake.set()
+
+    def saw(self) -> None:
+        """The viewer has seen one state more."""
+        self._unseen = max(0, self._unseen - 1)
         self._wake.set()
 
     def end(self) -> None:
@@ -74,8 +88,9 @@ class Outbox:
         return condition
 
     def take_delta(self) -> Delta | None:
-        if not self._fragments:
+        if not self._fragments or (self.tells and self._unseen >= MOST_UNSEEN):
             return None
+        self._unseen += 1
         delta = Delta(self.seq, self._upto, self._changed, now_ms(), self._fragments)
         self._fragments, self.seq = {}, self._upto
         return delta
@@ -84,3 +99,4 @@ class Outbox:
         """A snapshot of state `seq` is on its way; from here on differences are enough."""
         self.wants_snapshot = False
         self.seq = seq
+        self._unseen += 1

@@ -1,7 +1,9 @@
 """One page (about one subject) that is being watched: paints it when it may have changed, and fans out differences.
 
-Painting happens at most once in the page's `period_s`: the first change at once, those that follow gathered. All
-viewers of one audience share each rendering, and viewers of an unchanged page cost nothing.
+Painting happens once in the page's `period_s`, with one period's credit (GCRA): the first change at once, those that
+follow gathered. Without the credit changes that come just as often as they are painted would wait longer each time that
+one of them is late, up to a whole period. All viewers of one audience share each rendering, and viewers of an unchanged
+page cost nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ class Stream:
         self.paintings = 0
         self._current: dict[Audience, Fragments] = {}
         self._condition = Condition(redis=redis, source=True)
-        self._began_at = self._fresh_at = float("-inf")
+        self._due_at = self._fresh_at = float("-inf")
         self._changed: int | None = None
         self._worker: asyncio.Task[None] | None = None
         self._refresh: asyncio.TimerHandle | None = None
@@ -83,9 +85,9 @@ class Stream:
     async def _work(self) -> None:
         clock = asyncio.get_running_loop().time
         while self._changed is not None and self.outboxes:
-            await asyncio.sleep(max(0.0, self._began_at + self.page.period_s - clock()))
+            await asyncio.sleep(max(0.0, self._due_at - self.page.period_s - clock()))
             changed, self._changed = self._changed, None
-            self._began_at = clock()
+            self._due_at = max(self._due_at, clock()) + self.page.period_s
             audiences = {outbox.audience for outbox in self.outboxes}
             try:
                 painted = await paint(self.page, self.subject, audiences)

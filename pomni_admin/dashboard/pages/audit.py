@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,72 +14,17 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from pomni_admin.accounts.models import User
-from pomni_admin.accounts.roles import EXPORT_AUDIT, VIEW_SITE, Role
+from pomni_admin.accounts.roles import EXPORT_AUDIT, VIEW_SITE
 from pomni_admin.audit import acts, entries
-from pomni_admin.audit.vocabulary import Act, Reason
+from pomni_admin.audit.vocabulary import Act
 from pomni_admin.dashboard import audit_csv
 from pomni_admin.dashboard.access import requires
-from pomni_admin.dashboard.audit_filters import RESULT_WORDS, Asked, Wrong, read
+from pomni_admin.dashboard.audit_entry import AuditEntry
+from pomni_admin.dashboard.audit_filters import RESULT_WORDS, Asked, Wrong, read, whole_job_id
 from pomni_admin.dashboard.page import Page
 from pomni_admin.dashboard.show import answer
 
 SHOWN = 50
-JOB_ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-"""The subject of an act on a job; one on a schedule has its kind."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One act. `subject` is a job's id or a lock's name, `result` a fixed word."""
-
-    at: datetime
-    actor: str
-    role: str
-    act: str
-    handle: str
-    subject: str
-    is_job: bool
-    reason: str
-    result: str
-    receipt: str
-    request_id: str
-
-    @classmethod
-    def of(cls, entry: acts.Entry) -> AuditEntry:
-        return cls(
-            at=entry.at,
-            actor=entry.actor,
-            role=entry.role,
-            act=entry.act,
-            handle=entry.handle,
-            subject=entry.subject,
-            is_job=entry.act.startswith("summaries.") and re.fullmatch(JOB_ID, entry.subject) is not None,
-            reason=entry.reason,
-            result=entry.result,
-            receipt=entry.receipt,
-            request_id=entry.request_id,
-        )
-
-    @property
-    def act_word(self) -> str:
-        return str(Act(self.act).label) if self.act in Act.values else self.act
-
-    @property
-    def role_word(self) -> str:
-        return str(Role(self.role).label) if self.role in Role.values else self.role
-
-    @property
-    def reason_word(self) -> str:
-        return str(Reason(self.reason).label) if self.reason in Reason.values else self.reason
-
-    @property
-    def tone(self) -> str:
-        """How the result is marked: `good`, `bad`, `doubtful` or `plain`."""
-        if self.result == "ok":
-            return "good"
-        if self.result in {"unknown", "unreachable", "unstated", "interrupted", "timed_out"}:
-            return "doubtful"
-        return "bad" if self.result in {"refused", "too_many"} or self.result.startswith("error") else "plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +95,9 @@ def choose(request: HttpRequest) -> HttpResponse:
     By POST, since somebody may type into the form what must not stand in an address.
     """
     actors = entries.actors()
+    given = {**request.POST.dict(), "job": whole_job_id(request.POST.get("job", ""), entries.subjects_beginning)}
     try:
-        asked = read(request.POST, lambda: actors)
+        asked = read(given, lambda: actors)
     except Wrong as wrong:
         return _wrong(request, wrong, actors)
     address = Asked(asked.filters, asked.shown).address

@@ -63,12 +63,12 @@ class JobPage(Page[JobView]):
     name = "job"
     title = gettext_lazy("Job")
     permission = VIEW_SITE
-    fragments = ("head", "acts", "counters", "workers", "failures", "times", "tally")
+    fragments = ("head", "acts", "counters", "workers", "failures", "locks", "times", "record", "tally")
     under = "jobs"
     gone = "dashboard/job/gone.html"
 
     def topics(self, subject: str) -> Collection[str]:
-        return (f"job:{subject}",) if subject else ()
+        return (f"job:{subject}", f"audit:{subject}") if subject else ()
 
     def view(self, subject: str) -> JobView:
         job = jobs.snapshot(subject)

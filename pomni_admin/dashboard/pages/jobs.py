@@ -30,14 +30,16 @@ from pomni_admin.dashboard.access import View, requires
 from pomni_admin.dashboard.job_filters import Asked, Frozen
 from pomni_admin.dashboard.job_list import JobRow, Listed
 from pomni_admin.dashboard.page import Audience, Gone, Page
+from pomni_admin.dashboard.progress import Paces, paces_for
 from pomni_admin.dashboard.schedules import ScheduleRow
+from pomni_admin.dashboard.shortened import shortened
 from pomni_admin.dashboard.show import answer
 from pomni_admin.dashboard.words import JOB_KINDS
 from pomni_admin.summaries import control, jobs, listing, periods, schedules, snapshots, totals
 from pomni_admin.summaries.models import Job, Kind
 from pomni_admin.summaries.schedules import Standing
 
-CELLS = ("state", "progress", "rate", "time", "heartbeat")
+CELLS = ("state", "progress", "failed", "rate", "time", "heartbeat")
 NOT_LIVE = "-"
 
 
@@ -86,19 +88,29 @@ class JobsPage(Page[JobsView]):
             raise Gone from None
         standings = schedules.standings()
         jobs_now = snapshots.these({*frozen.job_ids, *_last(standings)})
-        rows = [JobRow.of(jobs_now[str(job_id)], None) for job_id in frozen.job_ids if str(job_id) in jobs_now]
+        paces = paces_for(jobs_now.values())
+        rows = [
+            JobRow.of(place, jobs_now[str(job_id)], None, paces)
+            for place, job_id in enumerate(frozen.job_ids)
+            if str(job_id) in jobs_now
+        ]
         all_, each = job_list.states(asked)
         listed = Listed(tuple(rows), asked, all_, each, news=job_list.news(asked, frozen))
-        return JobsView(_schedules(standings, jobs_now), listed, is_frozen=True)
+        return JobsView(_schedules(standings, jobs_now, paces), listed, is_frozen=True)
 
     def first(self, asked: Asked) -> tuple[JobsView, Frozen]:
         """The page as it is at first, and what stays of it."""
         found, newer, older = job_list.found_by(asked)
         standings = schedules.standings()
         jobs_now = snapshots.these({*(one.job_id for one in found), *_last(standings)})
+        paces = paces_for(jobs_now.values())
         all_, each = job_list.states(asked)
         listed = Listed(
-            jobs=tuple(JobRow.of(jobs_now[one.job_id], one.user_id) for one in found if one.job_id in jobs_now),
+            jobs=tuple(
+                JobRow.of(place, jobs_now[one.job_id], one.user_id, paces)
+                for place, one in enumerate(found)
+                if one.job_id in jobs_now
+            ),
             asked=asked,
             all_states=all_,
             states=each,
@@ -111,7 +123,7 @@ class JobsPage(Page[JobsView]):
             has_totals=not older and totals.are_there(),
         )
         frozen = job_list.frozen_of(asked, found, is_newest=not newer)
-        return JobsView(_schedules(standings, jobs_now), listed), frozen
+        return JobsView(_schedules(standings, jobs_now, paces), listed), frozen
 
     def paint_live(self, view: JobsView, audience: Audience) -> dict[str, SafeString]:
         if not view.is_frozen:
@@ -127,9 +139,7 @@ def _cells(row: JobRow, language: str) -> Mapping[str, SafeString]:
     """What may move of a job's row, by name. Of most jobs nothing does: they have ended."""
     with override(language):
         return {
-            f"{cell}-{row.job_id}": SafeString(
-                get_template(f"dashboard/jobs/cells/{cell}.html").render({"job": row}).strip()
-            )
+            f"{cell}-{row.place}": shortened(get_template(f"dashboard/jobs/cells/{cell}.html").render({"job": row}))
             for cell in CELLS
         }
 
@@ -138,9 +148,11 @@ def _last(standings: Iterable[Standing]) -> list[UUID]:
     return [standing.last.pk for standing in standings if standing.last is not None]
 
 
-def _schedules(standings: Iterable[Standing], jobs_now: Mapping[str, JobSnapshot]) -> tuple[ScheduleRow, ...]:
+def _schedules(
+    standings: Iterable[Standing], jobs_now: Mapping[str, JobSnapshot], paces: Paces
+) -> tuple[ScheduleRow, ...]:
     return tuple(
-        ScheduleRow.of(standing, jobs_now.get(str(standing.last.pk)) if standing.last is not None else None)
+        ScheduleRow.of(standing, jobs_now.get(str(standing.last.pk)) if standing.last is not None else None, paces)
         for standing in standings
     )
 
@@ -185,7 +197,8 @@ def _wrong(request: HttpRequest, wrong: job_filters.Wrong) -> HttpResponse:
     choices = (job_list.kinds(asked), job_list.spans(asked), job_list.starters(asked, listing.starters()))
     listed = Listed((), asked, all_, each, *choices, is_newest=False)
     standings = schedules.standings()
-    view = JobsView(_schedules(standings, snapshots.these(_last(standings))), listed, wrong=wrong.what)
+    jobs_now = snapshots.these(_last(standings))
+    view = JobsView(_schedules(standings, jobs_now, paces_for(jobs_now.values())), listed, wrong=wrong.what)
     response = answer(request, JOBS, NOT_LIVE, view, {"here": JOBS.address})
     response.status_code = 400
     return response

@@ -24,6 +24,7 @@ from pomni_admin.dashboard.progress import ACTIVE, Progress
 from pomni_admin.dashboard.show import answer
 from pomni_admin.dashboard.spans import QUARTER, SPANS
 from pomni_admin.dashboard.words import JOB_STATES
+from pomni_admin.summaries.eta import Eta
 
 MODES: Final = frozenset({"demo", "test"})
 
@@ -119,7 +120,7 @@ def _progress(state: str, now: datetime) -> Progress:
         total=total,
         share=checked / total if total else None,
         rate_per_s=6.4,
-        eta_s=19 if is_active else None,
+        eta=Eta(15, 24) if is_active else None,
         heartbeat_at=now,
     )
 

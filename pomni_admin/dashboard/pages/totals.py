@@ -39,6 +39,7 @@ class TotalRow:
     errors: int
     tokens_in: int
     tokens_out: int
+    tokens_embedded: int
     seconds: float
 
     @classmethod
@@ -56,6 +57,7 @@ class TotalRow:
             errors=total.errors,
             tokens_in=total.tokens_in,
             tokens_out=total.tokens_out,
+            tokens_embedded=total.tokens_embedded,
             seconds=total.seconds,
         )
 

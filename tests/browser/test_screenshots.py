@@ -1,6 +1,6 @@
 """Makes the pictures of the README anew, of the scene: `.venv/bin/python -m pytest -m screenshots`.
 
-They are what a window of 1280 by 800 shows, one page a picture, light and dark in turn.
+They are what a window shows, one page a picture, light and dark in turn.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pomni_admin.relay import triggers
 from tests.browser.aside import aside
 from tests.browser.looking import FRAMES
 from tests.browser.scene import instances
-from tests.browser.updates import alive
+from tests.browser.updates import alive, progress
 from tests.browser.visits import Guest, somebody
 from tests.harness.browser import NewPage
 from tests.harness.cast import Cast
@@ -30,19 +30,20 @@ pytestmark = pytest.mark.screenshots
 
 LARGEST_BYTES = 150_000
 PAGES = (
-    ("overview", "light", ""),
-    ("jobs", "dark", "jobs"),
-    ("job", "light", "jobs/{running}"),
-    ("caches", "dark", "caches"),
-    ("locks", "light", "locks"),
-    ("users", "dark", ""),
+    ("overview", "light", 800, ""),
+    ("jobs", "dark", 800, "jobs"),
+    ("job", "light", 800, "jobs/{running}"),
+    ("caches", "dark", 800, "caches"),
+    ("locks", "light", 470, "locks"),
+    ("users", "dark", 800, ""),
 )
 
 
-@pytest.mark.parametrize(("name", "theme", "path"), PAGES)
+@pytest.mark.parametrize(("name", "theme", "height", "path"), PAGES)
 def test_screenshot(
     name: str,
     theme: str,
+    height: int,
     path: str,
     own_site: Callable[..., Site],
     database: Database,
@@ -52,7 +53,7 @@ def test_screenshot(
     project: Path,
 ) -> None:
     site = own_site(env={"POMNI_ENVIRONMENT": "demo"})
-    page = new_page(color_scheme=theme, viewport={"width": 1280, "height": 800})
+    page = new_page(color_scheme=theme, viewport={"width": 1280, "height": height})
     guest = Guest.arrive(page, site, database, cast, Role.ADMIN)
     aside(lambda: triggers.install(10, lambda _said: None))
     try:
@@ -74,7 +75,8 @@ def _as_of_now(guest: Guest) -> None:
     alive(guest)
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         instances(client)
-    for topic in ("jobs", "caches", "locks", f"job:{guest.scene.running}"):
+    progress(guest)
+    for topic in ("caches", "locks"):
         layer().announce(topic)
     guest.page.wait_for_function("() => window.shown")
     guest.page.evaluate(FRAMES)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 import redis
 from django.db.models import F
@@ -38,14 +39,16 @@ def alive(guest: Guest) -> None:
     layer().locks.renew(guest.scene.lock)
 
 
-def _progress(guest: Guest) -> None:
+def progress(guest: Guest) -> None:
     """The running job gets on, from two figures to three and more."""
 
+    job = UUID(guest.scene.running)
+
     def work() -> None:
-        Batch.objects.filter(job=guest.scene.running, state=BatchState.RUNNING).update(
+        Batch.objects.filter(job_id=job, state=BatchState.RUNNING).update(
             processed=F("processed") + 3, written=F("written") + 3, errors=F("errors") + 1, heartbeat_at=timezone.now()
         )
-        mirror.publish(guest.scene.running)
+        mirror.publish(job)
 
     aside(work)
 
@@ -85,11 +88,11 @@ def _one_ended(guest: Guest) -> None:
 
 # The Overview last: by then all processes of the scene have fallen silent, and what wants attention stays the same.
 UPDATES: Final = (
-    Update("jobs", _at("jobs"), _progress),
-    Update("job", _at("jobs/{running}"), _progress),
+    Update("jobs", _at("jobs"), progress),
+    Update("job", _at("jobs/{running}"), progress),
     Update("caches", _at("caches"), _counted),
     Update("locks", _at("locks"), _renewed),
     Update("health", _at("health"), lambda guest: layer().announce("relay")),
     Update("audit", _two_begun, _one_ended),
-    Update("overview", _at(""), _progress),
+    Update("overview", _at(""), progress),
 )

@@ -119,4 +119,4 @@ def test_a_mistyped_name_drops_nothing_and_says_so(admin: Client) -> None:
 
 def last_reason(client: Client) -> str:
     """The last reason that the form offers."""
-    return re.findall(r'<option value="(\w+)"', client.get("/caches/rag/drop").content.decode())[-1]
+    return str(re.findall(r'<option value="(\w+)"', client.get("/caches/rag/drop").content.decode())[-1])

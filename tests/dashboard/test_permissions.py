@@ -268,7 +268,7 @@ def test_a_page_shows_only_buttons_that_work(role: str, people: dict[str, User |
     caches = client.get(reverse("dashboard:caches")).content.decode()
     assert (reverse("dashboard:switch_cache_off", args=["rag"]) in caches) == (role == "admin")
     assert ('name="reason"' in caches) == (role == "admin")
-    assert (reverse("dashboard:users") in html) == (role != "viewer")
+    assert (f'href="{reverse("dashboard:users")}"' in html) == (role != "viewer")
 
 
 def test_a_form_without_its_token_is_refused_in_the_design(people: dict[str, User | None]) -> None:

@@ -11,7 +11,7 @@ from django.test import Client
 
 from pomni_admin.accounts.models import User
 from pomni_admin.dashboard.tokens import tokens
-from tests.harness.processes import PROJECT
+from pomni_admin.demo.servers import PROJECT
 from tests.harness.servers import Database
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
@@ -142,7 +142,7 @@ STYLEGUIDE = StyleguidePage()
 
 
 @require_safe
-def show(request: HttpRequest) -> HttpResponse:
+def show(request: HttpRequest) -> HttpResponseBase:
     """The page, where it is shown."""
     if not (settings.DEBUG or settings.ENV.mode in MODES):
         raise Http404

@@ -21,6 +21,7 @@ from pomni_admin.cache import layer
 from pomni_admin.summaries import mirror
 from pomni_admin.summaries.models import Batch, BatchState
 from tests.browser.aside import aside
+from tests.browser.scene import patiently
 from tests.browser.visits import Guest
 
 
@@ -36,7 +37,7 @@ class Update:
 def alive(guest: Guest) -> None:
     """On a slow machine the scene grows old: the job would be stalled and the lock's holder silent, until they move."""
     aside(lambda: Batch.objects.filter(state=BatchState.RUNNING).update(heartbeat_at=timezone.now()))
-    layer().locks.renew(guest.scene.lock)
+    patiently(lambda: layer().locks.renew(guest.scene.lock))
 
 
 def progress(guest: Guest) -> None:
@@ -62,7 +63,7 @@ def _counted(guest: Guest) -> None:
 
 
 def _renewed(guest: Guest) -> None:
-    layer().locks.renew(guest.scene.lock)
+    patiently(lambda: layer().locks.renew(guest.scene.lock))
     layer().announce("locks")
 
 

@@ -173,7 +173,15 @@ def test_its_stages_and_pauses_stand_in_its_times(admin: Client, make: Make) -> 
     ]
     assert re.search(r"waited 1\smin", html)
     assert re.search(r"took (29|30)\ss", html)
-    assert "4 / 10" in html
+    audience = Audience(Role.ADMIN, "en")
+    before = JOB.paint_live(JOB.view(str(job.pk)), audience)
+    Batch.objects.filter(job=job).update(processed=5)
+    mirror.publish(job.pk)
+    after = JOB.paint_live(JOB.view(str(job.pk)), audience)
+    assert before["counters"] != after["counters"]
+    assert [before[name] for name in ("times", "record", "acts")] == [
+        after[name] for name in ("times", "record", "acts")
+    ]
     pauses = re.sub(r"<[^>]+>", "", html.partition('class="pauses"')[2])
     assert re.search(
         r"Paused by admin \(The provider is in trouble\).*→ resumed by admin \(It has been put right\)", pauses
@@ -198,6 +206,20 @@ def test_what_was_done_to_it_is_on_record_refused_acts_too(admin: Client, make: 
     assert "viewer" in all_of_it.partition('id="audit-table"')[2]
     led = page(admin, other).partition('id="job-record"')[2].partition("</section>")[0]
     assert f'href="/jobs/{Job.objects.exclude(pk__in=[job.pk, other.pk]).get().pk}"' in led
+
+
+def test_an_act_on_it_is_announced_to_whoever_watches_it(
+    admin: Client, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, other = make("running"), make("ok", kind="weekly")
+    heard: list[str] = []
+    monkeypatch.setattr(layer(), "announce", heard.append)
+    of_role("viewer").post(f"/jobs/{job.pk}/pause", {"reason": "maintenance"})
+    assert set(JOB.topics(str(job.pk))) & set(heard), "refused, which changes nothing of the job itself"
+    heard.clear()
+    press(admin, other, "again")
+    assert f"audit:{other.pk}" in heard, "the act ends as one on the job that it led to"
+    assert f"audit:{Job.objects.get(once=f'again:{other.pk}').pk}" in heard
 
 
 def test_the_locks_that_it_holds_are_shown_and_redis_may_be_away(

@@ -112,7 +112,8 @@ async def test_many_changes_become_few_states_and_the_last_one_arrives(
 async def test_a_job_page_hears_of_its_own_job_only(site: Site, valkey: Valkey, viewer: str, job: Job) -> None:
     async with watch(site, f"job/{job.pk}", viewer) as socket:
         snapshot = await next_frame(socket, "snapshot")
-        parts = {"head", "acts", "counters", "workers", "failures", "times", "tally", *(f"grid-{n}" for n in range(8))}
+        parts = {"head", "acts", "counters", "workers", "failures", "locks", "times", "record", "tally"}
+        parts |= {f"grid-{n}" for n in range(8)}
         assert set(snapshot["fragments"]) == {f"job-{part}" for part in parts}
         await rename(job, "rev-1")
         async with redis.asyncio.Redis.from_url(valkey.url) as client:

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import redis
@@ -54,17 +55,22 @@ async def test_hits_misses_waits_and_fallbacks_add_up_to_the_reads(own_valkey: V
         assert counts["access_state.load"] == calls.loads
 
 
-async def test_a_hit_is_one_round_trip(valkey: Valkey, redis_client: redis.Redis, settings: Settings) -> None:
-    """Counting and coalescing cost no command: 200 hits are 200 scripts, and a flush now and then."""
-    async with reader("async", settings) as calls:
-        await calls.plan(42)
-        redis_client.config_resetstat()
-        for _ in range(200):
+async def test_a_hit_is_one_round_trip(own_valkey: Valkey, settings: Settings) -> None:
+    """Counting and coalescing cost no command: 200 hits are 200 scripts, and a flush now and then.
+
+    On a server that nobody else uses: the layer of the site, in this process too, says each second that it is there.
+    """
+    own = replace(settings, redis_url=own_valkey.url)
+    with redis.Redis.from_url(own_valkey.url) as client:
+        async with reader("async", own) as calls:
             await calls.plan(42)
-        assert calls.loads == 1
-        flushes = calls_of(redis_client, "publish")
-        assert calls_of(redis_client, "evalsha") - flushes == 200
-        assert flushes <= 3
+            client.config_resetstat()
+            for _ in range(200):
+                await calls.plan(42)
+            assert calls.loads == 1
+            flushes = calls_of(client, "publish")
+            assert calls_of(client, "evalsha") - flushes == 200
+            assert flushes <= 3
 
 
 async def test_all_caches_are_flushed_together_and_announced(

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import logging
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -24,7 +22,7 @@ from typing import Any
 from uuid import UUID
 
 from benchmarks.report import say, table
-from benchmarks.servers import servers
+from benchmarks.servers import servers, set_up_django
 from benchmarks.timing import percentile
 
 AT_MOST_MS = 150.0
@@ -56,16 +54,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few rows and requests: to see that it runs")
     quick = parser.parse_args().quick
     with servers() as running:
-        os.environ |= {
-            "POMNI_ENV": "test",
-            "DATABASE_URL": running.postgres.url,
-            "REDIS_URL": running.valkey.url,
-            "DJANGO_SETTINGS_MODULE": "pomni_admin.settings",
-        }
-        import django
-
-        django.setup()
-        logging.disable()
+        set_up_django(running)
         sizes = QUICK if quick else SIZES
         client = _set_up(sizes)
         say(f"{datetime.now(UTC):%Y-%m-%d}\n")

@@ -8,8 +8,6 @@ handle, which makes everybody's.
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import re
 import statistics
 import sys
@@ -23,7 +21,7 @@ from urllib.parse import urlsplit
 
 from benchmarks import report
 from benchmarks.distance import far_away
-from benchmarks.servers import PEOPLE, servers
+from benchmarks.servers import PEOPLE, servers, set_up_django
 
 AT_MOST_MS = 200.0
 """At p95, with PostgreSQL next door; further away its distance counts fifteen times."""
@@ -38,16 +36,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few requests and people: to see that it runs")
     quick = parser.parse_args().quick
     with servers() as running:
-        os.environ |= {
-            "POMNI_ENV": "test",
-            "DATABASE_URL": running.postgres.url,
-            "REDIS_URL": running.valkey.url,
-            "DJANGO_SETTINGS_MODULE": "pomni_admin.settings",
-        }
-        import django
-
-        django.setup()
-        logging.disable()
+        set_up_django(running)
         kept = _pages(running.postgres.url, quick=quick)
         report.say()
         _handles(MANY[:1] if quick else MANY)

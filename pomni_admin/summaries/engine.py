@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from psycopg import errors as postgres
 
 from cache_layer.privacy import may_store
@@ -170,13 +171,32 @@ def _summary(claim: Claim, unit: Unit, watch: Watch, spent: Spent) -> Summary | 
     return None
 
 
-def _held_and_may_be_stored(user_id: int) -> bool:
-    """Three statements, one after another, in one round trip."""
+def _why_not(unit: Unit, material: Material) -> Unwritten | None:
+    """Hold what the summary is about, and look whether it may still be written: in one round trip.
+
+    The statements are carried out one after another, so that each sees what was there after the wait for the row that
+    the one before it holds.
+    """
+    source = SOURCES[unit.kind]
+    check, values = source.check(unit.user_id, unit.period, material)
     with connection.cursor() as cursor:
-        cursor.execute(f"{WAIT_FOR_PERSON}; {HOLD_PERSON}; {WAIT_FOR_THE_REST}", {"user": user_id})
-        cursor.nextset()
-        row = cursor.fetchone()
-    return row is not None and may_store(row[0])
+        cursor.execute(
+            f"{WAIT_FOR_PERSON}; {HOLD_PERSON}; {WAIT_FOR_THE_REST}; {check}", {**values, "user": unit.user_id}
+        )
+        person, *answers = _answers(cursor)
+    if not person or not may_store(person[0][0]):
+        return Unwritten.FORBIDDEN
+    return None if source.is_unchanged(unit.period, material, answers) else Unwritten.CHANGED
+
+
+def _answers(cursor: CursorWrapper) -> list[list[Any]]:
+    """The rows of each statement that was sent, without those that have none to give."""
+    answers = []
+    while True:
+        if cursor.description is not None:
+            answers.append(cursor.fetchall())
+        if not cursor.nextset():
+            return answers
 
 
 def _write_patiently(
@@ -201,10 +221,8 @@ def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText, spen
         "end": unit.period.ends_at,
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        if not _held_and_may_be_stored(unit.user_id):
-            return Unwritten.FORBIDDEN
-        if not SOURCES[unit.kind].still_there(unit.user_id, unit.period, material):
-            return Unwritten.CHANGED
+        if (why_not := _why_not(unit, material)) is not None:
+            return why_not
         if unit.kind == Kind.MONTHLY:
             cursor.execute(RENAME, span | {"old": OLD_MONTHLY})
         row = {

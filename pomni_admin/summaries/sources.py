@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from django.db import connection
 
@@ -63,6 +63,10 @@ class Material:
     versions: tuple[datetime, ...] = ()
 
 
+Answers: TypeAlias = Sequence[Sequence[Any]]
+"""The rows of each statement."""
+
+
 class Source(Protocol):
     """Tells who has something in a period, reads one person's material, and tells later whether it is so still."""
 
@@ -72,12 +76,15 @@ class Source(Protocol):
     def read(self, user_id: int, period: Period) -> Material | None:
         """None when there is nothing in the period, or nothing of theirs may be stored: then nothing is read at all."""
 
-    def still_there(self, user_id: int, period: Period, material: Material) -> bool:
-        """Whether it would be read again as it was; inside the transaction that writes the summary.
+    def check(self, user_id: int, period: Period, material: Material) -> tuple[str, dict[str, Any]]:
+        """What asks, inside the transaction that writes the summary, whether it would be read again as it was.
 
-        Until that transaction ends rows are locked against deletion, so that a purge of them either is seen here, or
-        waits and then sees the summary too.
+        One or more statements, and their values. Until that transaction ends rows are locked against deletion, so that
+        a purge of them either is seen by this, or waits and then sees the summary too.
         """
+
+    def is_unchanged(self, period: Period, material: Material, answers: Answers) -> bool:
+        """What the answers to the statements of `check` come to."""
 
 
 class Messages:
@@ -104,16 +111,14 @@ class Messages:
             return None
         return Material(tuple(Message(role, text, at) for _id, role, text, at in rows), tuple(row[0] for row in rows))
 
-    def still_there(self, user_id: int, period: Period, material: Material) -> bool:
+    def check(self, user_id: int, period: Period, material: Material) -> tuple[str, dict[str, Any]]:
         """Messages are only ever added and deleted. What is added to a day that is over is no reason to start again."""
-        with connection.cursor() as cursor:
-            # One round trip, and still one after another: what is counted is seen after the wait for the newest.
-            values: dict[str, Any] = {"newest": material.row_ids[-1], "ids": list(material.row_ids)}
-            cursor.execute(f"{HOLD_NEWEST}; {COUNT_LEFT}", values)
-            held = cursor.fetchone()
-            cursor.nextset()
-            (left,) = cursor.fetchone()
-        return held is not None and left == len(material.row_ids)
+        # Two statements, one after another: what is counted is seen after the wait for the newest.
+        return f"{HOLD_NEWEST}; {COUNT_LEFT}", {"newest": material.row_ids[-1], "ids": list(material.row_ids)}
+
+    def is_unchanged(self, period: Period, material: Material, answers: Answers) -> bool:
+        held, ((left,),) = answers
+        return bool(held) and left == len(material.row_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,9 @@ class Earlier:
         return HAS_EARLIER, {"kinds": self._kinds, "start": period.starts_at, "end": period.ends_at}
 
     def read(self, user_id: int, period: Period) -> Material | None:
-        rows = self._rows(user_id, period)
+        with connection.cursor() as cursor:
+            cursor.execute(EARLIER, self._values(user_id, period))
+            rows = _each_day_once([_Row(*row) for row in cursor.fetchall()], period)
         if not rows:
             return None
         return Material(
@@ -150,16 +157,19 @@ class Earlier:
             tuple(row.updated_at for row in rows),
         )
 
-    def still_there(self, user_id: int, period: Period, material: Material) -> bool:
+    def check(self, user_id: int, period: Period, material: Material) -> tuple[str, dict[str, Any]]:
+        return EARLIER + " FOR KEY SHARE", self._values(user_id, period)
+
+    def is_unchanged(self, period: Period, material: Material, answers: Answers) -> bool:
         """A row that came, went or was rewritten since means that another text would be written."""
-        rows = self._rows(user_id, period, " FOR KEY SHARE")
+        rows = _each_day_once([_Row(*row) for row in answers[0]], period)
         return (tuple(row.id for row in rows), tuple(row.updated_at for row in rows)) == (
             material.row_ids,
             material.versions,
         )
 
-    def _rows(self, user_id: int, period: Period, hold: str = "") -> list[_Row]:
-        values: dict[str, Any] = {
+    def _values(self, user_id: int, period: Period) -> dict[str, Any]:
+        return {
             "user": user_id,
             "kinds": self._kinds,
             "start": period.starts_at,
@@ -167,10 +177,6 @@ class Earlier:
             "chars": SUMMARY_CHARS,
             "storable": list(STORABLE),
         }
-        with connection.cursor() as cursor:
-            cursor.execute(EARLIER + hold, values)
-            rows = [_Row(*row) for row in cursor.fetchall()]
-        return _each_day_once(rows, period)
 
 
 def _each_day_once(rows: Sequence[_Row], period: Period) -> list[_Row]:

@@ -25,6 +25,7 @@ Event: TypeAlias = Literal[
     "load_error",
     "fill",
     "fill_refused",
+    "drop",
     "error",
     "rejected",
     "push",
@@ -36,7 +37,8 @@ Event: TypeAlias = Literal[
 
 `hit`, `miss` (got the lease), `wait` (somebody else was loading), `fallback` (Redis away) and `bypass` (text that may
 not be stored) add up to the reads; `load`, `load_error` are the source's answers; `fill`, `fill_refused` what became of
-them; `error` is each failure of Redis, `rejected` each entry that did not open or could not be read.
+them; `drop` is each value that an invalidation found and took away; `error` is each failure of Redis, `rejected` each
+entry that did not open or could not be read.
 Of the talk buffer: `push` and `bypass` are the messages, `turn` and `redelivered` the turns, `fallback` those of them
 that came from the memory of a process because Redis was away.
 Of the relay, which is no cache but is counted as one: `error` each change that Redis did not take at the first try,

@@ -44,6 +44,7 @@ EVENTS: Mapping[str, tuple[str, str]] = {
     "load_error": ("loads", "error"),
     "fill": ("fills", "stored"),
     "fill_refused": ("fills", "refused"),
+    "drop": ("drops", "dropped"),
     "error": ("failures", "redis"),
     "rejected": ("failures", "entry"),
 }
@@ -53,6 +54,7 @@ METRICS: Mapping[str, str] = {
     "reads": "Reads, by what they found: a hit, the right to load, another's load, Redis away, text not to be stored.",
     "loads": "Answers of the source.",
     "fills": "Loads that were stored, and that were refused because they had been invalidated meanwhile.",
+    "drops": "Values that an invalidation found and took away.",
     "failures": "Calls in which Redis failed, and entries that did not open or could not be read.",
     "other": "Events that have no metric of their own.",
 }

@@ -21,7 +21,7 @@ from cache_layer.keys import Keys
 from cache_layer.metrics import Counts
 from cache_layer.scripts import LIST_APPEND, LIST_FILL, LIST_FORGET, LIST_READ, VALUE_DROP
 from cache_layer.shapes.leases import LEASE_MS
-from cache_layer.shapes.outcomes import Filled, Found, Invalidated, drop
+from cache_layer.shapes.outcomes import Filled, Found, Invalidated
 from cache_layer.shapes.value import Value
 from cache_layer.steps import Call, Steps, ask
 from cache_layer.switches import Switch
@@ -98,7 +98,7 @@ class Recent(Value[tuple[E, ...]]):
         """
         key = self.key(subject)
         keys = (key, f"{key}:lease", f"{key}:added", self._purged(subject))
-        return (yield from drop(Call(LIST_FORGET, keys, (self._ttl_ms,), self.name)))
+        return (yield from self._dropped(Call(LIST_FORGET, keys, (self._ttl_ms,), self.name)))
 
     def keys_of(self, subject: int) -> tuple[str, ...]:
         """What may hold this person's text, or let it in."""

@@ -142,7 +142,7 @@ class Value(Generic[T]):
 
         Works also where this process has the cache switched off: another may have it on.
         """
-        return (yield from drop(self._drop_call(subject)))
+        return (yield from self._dropped(self._drop_call(subject)))
 
     # What the shapes that are built on this one do differently: how they ask, and how they understand.
 
@@ -254,6 +254,12 @@ class Value(Generic[T]):
             if not counted:
                 self._count("fallback")
             return None
+
+    def _dropped(self, call: Call) -> Steps[Invalidated]:
+        invalidated = yield from drop(call)
+        if invalidated.value:
+            self._count("drop")
+        return invalidated
 
     def _is_over(self, deadline_ms: int | None) -> bool:
         return deadline_ms is not None and deadline_ms <= self._clock() * 1000

@@ -116,7 +116,19 @@ class InstanceRow:
         )
 
 
-EVENTS = (*READS, "load", "load_error", "fill", "fill_refused", "error", "rejected", "push", "turn", "redelivered")
+EVENTS = (
+    *READS,
+    "load",
+    "load_error",
+    "fill",
+    "fill_refused",
+    "drop",
+    "error",
+    "rejected",
+    "push",
+    "turn",
+    "redelivered",
+)
 SHAPES = {"talkbuf": "turns", "lock": "locks"}
 
 

@@ -240,6 +240,7 @@ def _count(redis_url: str) -> None:
                     "access_state.fill": misses,
                     "access_state.wait": place % 3,
                     "access_state.fill_refused": int(place == 6),
+                    "access_state.drop": misses // 2,
                     **_times("access_state", calls=reads * 4, loads=misses, size=96),
                     "recent_history.hit": reads - misses // 2,
                     "recent_history.miss": misses // 2,

@@ -135,6 +135,7 @@ def test_every_series_is_there_before_anything_has_happened(
         "pomni_cache_reads": "counter",
         "pomni_cache_loads": "counter",
         "pomni_cache_fills": "counter",
+        "pomni_cache_drops": "counter",
         "pomni_cache_failures": "counter",
         "pomni_cache_other": "counter",
         "pomni_cache_bytes": "counter",

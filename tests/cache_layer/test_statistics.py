@@ -242,6 +242,14 @@ def test_of_a_long_absence_a_bounded_number_of_minutes_is_kept_and_sent_little_b
     assert exchange.own()["access_state"].counts["fallback"] == MINUTES_UNSENT + 20
 
 
+def test_what_an_invalidation_finds_and_takes_away_is_counted(sync_cache: SyncCacheLayer) -> None:
+    """A miss after a change is told from one after the TTL: there are at most as many of them as drops."""
+    read(sync_cache)
+    for found in (True, False):
+        assert sync_cache.access_state.invalidate(ALISA).value is found
+    assert sync_cache.stats.own()["access_state"].counts == {"miss": 1, "load": 1, "fill": 1, "drop": 1}
+
+
 def test_a_day_is_read_and_no_more_than_is_kept(sync_cache: SyncCacheLayer) -> None:
     assert len(sync_cache.stats.read(1440)) == 1440
     for minutes in (0, 1501):

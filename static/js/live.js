@@ -61,6 +61,7 @@
   };
 
   const paint = async (fragments) => {
+    window.pomniRoom.keep(Object.keys(fragments));
     for (const [id, html] of Object.entries(fragments)) {
       const target = document.getElementById(id);
       if (!target) continue;

@@ -18,7 +18,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import errors as postgres
 
-from cache_layer.privacy import may_store
+from cache_layer.privacy import STORABLE
 from pomni_admin.summaries import claims, mirror, pending
 from pomni_admin.summaries.claims import Claim, Displaced
 from pomni_admin.summaries.models import Failure, Kind
@@ -44,9 +44,9 @@ log = structlog.get_logger(__name__)
 MOST_READINGS = 3
 """So often a person's rows are read and sent while they keep changing; then the person counts as failed."""
 
-HOLD_PERSON = "SELECT privacy_level FROM users WHERE id = %(user)s FOR SHARE"
-
 WAIT_FOR_PERSON = "SET LOCAL lock_timeout = '5s'"
+
+HOLD_PERSON = "SELECT 1 FROM users WHERE id = %(user)s FOR SHARE"
 
 WAIT_FOR_THE_REST = "SET LOCAL lock_timeout = '200ms'"
 """Whoever waits for the person's row while holding what we want next has begun to wait after we got it: we give up long
@@ -55,31 +55,51 @@ before PostgreSQL looks for deadlocks (1 s), so that the bot's transaction is ne
 MOST_WRITINGS = 5
 WRITE_AGAIN_AFTER_S = 0.5
 
-WRITE = f"""
-WITH advanced AS ({claims.ADVANCE} RETURNING batch.id), written AS (
+WRITE = """
+WITH found AS (
+    SELECT EXISTS (SELECT 1 FROM users WHERE id = %(user)s AND privacy_level = ANY(%(storable)s)) AS may_be_stored,
+           coalesce({unchanged}, false) AS is_unchanged
+), advanced AS (
+    {advance} AND (SELECT may_be_stored AND is_unchanged FROM found)
+    RETURNING batch.id
+), renamed AS (
+    {rename}
+), inserted AS (
     INSERT INTO dialog_summaries
         (user_id, kind, period_start, period_end, text, tokens, source_count, created_at, updated_at)
     SELECT %(user)s, %(kind)s, %(start)s, %(end)s, %(text)s, %(tokens)s, %(source_count)s, now(), now() FROM advanced
+    WHERE NOT EXISTS (SELECT 1 FROM renamed)
     ON CONFLICT ON CONSTRAINT uq_dialog_summaries_span DO UPDATE
     SET text = EXCLUDED.text, tokens = EXCLUDED.tokens, source_count = EXCLUDED.source_count,
         updated_at = EXCLUDED.updated_at
     RETURNING id, updated_at
-), waits AS ({pending.ADD_WRITTEN})
-SELECT id, updated_at FROM written
-"""  # noqa: S608 (all parts are ours)
-"""The unit counted, its row, and that its vector is due; nothing of it when the claim is stale."""
+), written AS (
+    SELECT id, updated_at FROM renamed UNION ALL SELECT id, updated_at FROM inserted
+), waits AS (
+    {add_written}
+)
+SELECT found.may_be_stored, found.is_unchanged, written.id, written.updated_at FROM found LEFT JOIN written ON true
+"""
+"""The unit counted, its row, and that its vector is due; nothing of it where the summary may not be written any more,
+or the claim is stale."""
 
 RENAME = """
-UPDATE dialog_summaries AS old SET kind = %(kind)s, period_start = %(start)s, period_end = %(end)s
-WHERE id = (
-    SELECT min(id) FROM dialog_summaries
-    WHERE user_id = %(user)s AND kind = %(old)s AND period_start >= %(start)s AND period_start < %(end)s
-) AND NOT EXISTS (
-    SELECT 1 FROM dialog_summaries AS new WHERE new.user_id = %(user)s AND new.kind = %(kind)s
-    AND new.period_start = %(start)s AND new.period_end = %(end)s
-)
+    UPDATE dialog_summaries AS old
+    SET kind = %(kind)s, period_start = %(start)s, period_end = %(end)s, text = %(text)s, tokens = %(tokens)s,
+        source_count = %(source_count)s, updated_at = now()
+    FROM advanced
+    WHERE old.id = (
+        SELECT min(id) FROM dialog_summaries
+        WHERE user_id = %(user)s AND kind = %(old)s AND period_start >= %(start)s AND period_start < %(end)s
+    ) AND NOT EXISTS (
+        SELECT 1 FROM dialog_summaries AS new WHERE new.user_id = %(user)s AND new.kind = %(kind)s
+        AND new.period_start = %(start)s AND new.period_end = %(end)s
+    )
+    RETURNING old.id, old.updated_at
 """
 """The bot's old row for the month becomes the monthly one, so that the month has one row and one vector."""
+
+NOTHING_TO_RENAME = "SELECT NULL::bigint AS id, NULL::timestamptz AS updated_at WHERE false"
 
 
 class Unwritten(Enum):
@@ -171,34 +191,6 @@ def _summary(claim: Claim, unit: Unit, watch: Watch, spent: Spent) -> Summary | 
     return None
 
 
-def _why_not(unit: Unit, material: Material) -> Unwritten | None:
-    """Hold what the summary is about, and look whether it may still be written: in one round trip.
-
-    The statements are carried out one after another, so that each sees what was there after the wait for the row that
-    the one before it holds.
-    """
-    source = SOURCES[unit.kind]
-    check, values = source.check(unit.user_id, unit.period, material)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"{WAIT_FOR_PERSON}; {HOLD_PERSON}; {WAIT_FOR_THE_REST}; {check}", {**values, "user": unit.user_id}
-        )
-        person, *answers = _answers(cursor)
-    if not person or not may_store(person[0][0]):
-        return Unwritten.FORBIDDEN
-    return None if source.is_unchanged(unit.period, material, answers) else Unwritten.CHANGED
-
-
-def _answers(cursor: CursorWrapper) -> list[list[Any]]:
-    """The rows of each statement that was sent, without those that have none to give."""
-    answers = []
-    while True:
-        if cursor.description is not None:
-            answers.append(cursor.fetchall())
-        if not cursor.nextset():
-            return answers
-
-
 def _write_patiently(
     claim: Claim, unit: Unit, material: Material, text: SummaryText, spent: Spent, watch: Watch
 ) -> Summary | Unwritten:
@@ -214,28 +206,41 @@ def _write_patiently(
 
 
 def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText, spent: Spent) -> Summary | Unwritten:
-    span: dict[str, Any] = {
+    """Hold what the summary is about, look whether it may still be written, and write it: in one round trip.
+
+    What is sent together is one transaction, and is carried out one statement after another, so that each sees what was
+    there after the wait for the row that the one before it holds.
+    """
+    source = SOURCES[unit.kind]
+    is_month = unit.kind == Kind.MONTHLY
+    write = WRITE.format(
+        unchanged=source.unchanged,
+        advance=claims.ADVANCE,
+        rename=RENAME if is_month else NOTHING_TO_RENAME,
+        add_written=pending.ADD_WRITTEN,
+    )
+    values: dict[str, Any] = source.values(unit.user_id, unit.period, material) | {
         "user": unit.user_id,
+        "storable": list(STORABLE),
         "kind": unit.kind,
+        "old": OLD_MONTHLY,
         "start": unit.period.starts_at,
         "end": unit.period.ends_at,
+        "text": text.text,
+        "tokens": text.tokens_in + text.tokens_out,
+        "source_count": len(material.messages),
+        "hold_s": settings.ENV.lease_s,
     }
-    with transaction.atomic(), connection.cursor() as cursor:
-        if (why_not := _why_not(unit, material)) is not None:
-            return why_not
-        if unit.kind == Kind.MONTHLY:
-            cursor.execute(RENAME, span | {"old": OLD_MONTHLY})
-        row = {
-            "text": text.text,
-            "tokens": text.tokens_in + text.tokens_out,
-            "source_count": len(material.row_ids),
-            "hold_s": settings.ENV.lease_s,
-        }
-        cursor.execute(WRITE, span | row | claims.values_of(claim, unit, spent, processed=1))
-        written = cursor.fetchone()
-        if written is None:
-            raise Displaced
-    summary_id, updated_at = written
+    statements = "; ".join((WAIT_FOR_PERSON, HOLD_PERSON, WAIT_FOR_THE_REST, source.hold, write))
+    with connection.cursor() as cursor:
+        cursor.execute(statements, values | claims.values_of(claim, unit, spent, processed=1))
+        may_be_stored, is_unchanged, summary_id, updated_at = _last_row(cursor)
+    if not may_be_stored:
+        return Unwritten.FORBIDDEN
+    if not is_unchanged:
+        return Unwritten.CHANGED
+    if summary_id is None:
+        raise Displaced
     point = Point(
         summary_id,
         unit.user_id,
@@ -246,6 +251,14 @@ def _write(claim: Claim, unit: Unit, material: Material, text: SummaryText, spen
         updated_at,
     )
     return Summary(point, text.text)
+
+
+def _last_row(cursor: CursorWrapper) -> tuple[Any, ...]:
+    """Of several statements that were sent together, the row that the last of them gives."""
+    while cursor.nextset():
+        pass
+    row: tuple[Any, ...] = cursor.fetchone()
+    return row
 
 
 def _embed(watch: Watch, note: Callable[[ProviderError], None], text: str) -> Embedding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from django.db import connection
 
@@ -26,14 +26,24 @@ ORDER BY created_at DESC, id DESC LIMIT %(most)s
 
 HOLD_NEWEST = "SELECT 1 FROM bot_messages WHERE id = %(newest)s FOR KEY SHARE"
 
-COUNT_LEFT = "SELECT count(*) FROM bot_messages WHERE id = ANY(%(ids)s)"
+ALL_LEFT = "(SELECT count(*) FROM bot_messages WHERE id = ANY(%(ids)s)) = cardinality(%(ids)s)"
 
-EARLIER = """
-SELECT id, kind, period_start, period_end, updated_at, left(text, %(chars)s) FROM dialog_summaries
-WHERE user_id = %(user)s AND kind = ANY(%(kinds)s) AND period_start >= %(start)s AND period_start < %(end)s
-  AND EXISTS (SELECT 1 FROM users WHERE id = %(user)s AND privacy_level = ANY(%(storable)s))
-ORDER BY id
+OF_PERIOD = """
+user_id = %(user)s AND kind = ANY(%(kinds)s) AND period_start >= %(start)s AND period_start < %(end)s
 """
+
+EARLIER = f"""
+SELECT id, kind, period_start, period_end, updated_at, left(text, %(chars)s) FROM dialog_summaries
+WHERE {OF_PERIOD} AND EXISTS (SELECT 1 FROM users WHERE id = %(user)s AND privacy_level = ANY(%(storable)s))
+ORDER BY id
+"""  # noqa: S608 (all parts are ours)
+
+HOLD_EARLIER = f"SELECT 1 FROM dialog_summaries WHERE {OF_PERIOD} ORDER BY id FOR KEY SHARE"  # noqa: S608 (as above)
+
+SAME_EARLIER = f"""
+(SELECT (array_agg(id::bigint ORDER BY id), array_agg(updated_at ORDER BY id)) FROM dialog_summaries WHERE {OF_PERIOD})
+    = (%(ids)s::bigint[], %(versions)s::timestamptz[])
+"""  # noqa: S608 (as above)
 
 WROTE = """
 SELECT person.id FROM users AS person
@@ -54,7 +64,7 @@ class Material:
     """What was read for one person, oldest first.
 
     Attributes:
-        row_ids: of the rows that it came from.
+        row_ids: of the rows that were looked at; not all of them need have become a message.
         versions: what tells a row from the same row rewritten, in the same order; empty for messages, which stay.
     """
 
@@ -63,12 +73,18 @@ class Material:
     versions: tuple[datetime, ...] = ()
 
 
-Answers: TypeAlias = Sequence[Sequence[Any]]
-"""The rows of each statement."""
-
-
 class Source(Protocol):
-    """Tells who has something in a period, reads one person's material, and tells later whether it is so still."""
+    """Tells who has something in a period, reads one person's material, and has it looked at again.
+
+    Attributes:
+        hold: a statement that locks rows of the material against deletion, so that a purge of them either is seen by
+            `unchanged`, or waits and then sees the summary too.
+        unchanged: an expression, for a later statement of the same transaction: whether it would be read again as it
+            was.
+    """
+
+    hold: str
+    unchanged: str
 
     def people(self, period: Period) -> tuple[str, dict[str, Any]]:
         """A SELECT of the ids of whoever has something, in any order, each once, and its values."""
@@ -76,19 +92,18 @@ class Source(Protocol):
     def read(self, user_id: int, period: Period) -> Material | None:
         """None when there is nothing in the period, or nothing of theirs may be stored: then nothing is read at all."""
 
-    def check(self, user_id: int, period: Period, material: Material) -> tuple[str, dict[str, Any]]:
-        """What asks, inside the transaction that writes the summary, whether it would be read again as it was.
-
-        One or more statements, and their values. Until that transaction ends rows are locked against deletion, so that
-        a purge of them either is seen by this, or waits and then sees the summary too.
-        """
-
-    def is_unchanged(self, period: Period, material: Material, answers: Answers) -> bool:
-        """What the answers to the statements of `check` come to."""
+    def values(self, user_id: int, period: Period, material: Material) -> dict[str, Any]:
+        """The values of `hold` and `unchanged`."""
 
 
 class Messages:
-    """The newest 500 messages of the period."""
+    """The newest 500 messages of the period.
+
+    Messages are only ever added and deleted. What is added to a day that is over is no reason to start again.
+    """
+
+    hold = HOLD_NEWEST
+    unchanged = ALL_LEFT
 
     def people(self, period: Period) -> tuple[str, dict[str, Any]]:
         return WROTE, {"start": period.starts_at, "end": period.ends_at}
@@ -111,14 +126,8 @@ class Messages:
             return None
         return Material(tuple(Message(role, text, at) for _id, role, text, at in rows), tuple(row[0] for row in rows))
 
-    def check(self, user_id: int, period: Period, material: Material) -> tuple[str, dict[str, Any]]:
-        """Messages are only ever added and deleted. What is added to a day that is over is no reason to start again."""
-        # Two statements, one after another: what is counted is seen after the wait for the newest.
-        return f"{HOLD_NEWEST}; {COUNT_LEFT}", {"newest": material.row_ids[-1], "ids": list(material.row_ids)}
-
-    def is_unchanged(self, period: Period, material: Material, answers: Answers) -> bool:
-        held, ((left,),) = answers
-        return bool(held) and left == len(material.row_ids)
+    def values(self, user_id: int, period: Period, material: Material) -> dict[str, Any]:
+        return {"newest": material.row_ids[-1], "ids": list(material.row_ids)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +145,12 @@ class Earlier:
 
     A week that reaches into the next month would bring that month's days along, and the month before would not wait
     for it: so weeks count that lie wholly in the period, and days that are in none of them. Rows of the bot's old kind
-    `topic` are read where there is nothing else.
+    `topic` are read where there is nothing else. A row that came, went or was rewritten since means that another text
+    would be written.
     """
+
+    hold = HOLD_EARLIER
+    unchanged = SAME_EARLIER
 
     def __init__(self, *kinds: str) -> None:
         self._kinds = list(kinds)
@@ -146,37 +159,25 @@ class Earlier:
         return HAS_EARLIER, {"kinds": self._kinds, "start": period.starts_at, "end": period.ends_at}
 
     def read(self, user_id: int, period: Period) -> Material | None:
+        values = self._span(user_id, period) | {"chars": SUMMARY_CHARS, "storable": list(STORABLE)}
         with connection.cursor() as cursor:
-            cursor.execute(EARLIER, self._values(user_id, period))
-            rows = _each_day_once([_Row(*row) for row in cursor.fetchall()], period)
-        if not rows:
+            cursor.execute(EARLIER, values)
+            rows = [_Row(*row) for row in cursor.fetchall()]
+        chosen = _each_day_once(rows, period)
+        if not chosen:
             return None
         return Material(
-            tuple(Message(row.kind, row.text, row.start) for row in rows),
+            tuple(Message(row.kind, row.text, row.start) for row in chosen),
             tuple(row.id for row in rows),
             tuple(row.updated_at for row in rows),
         )
 
-    def check(self, user_id: int, period: Period, material: Material) -> tuple[str, dict[str, Any]]:
-        return EARLIER + " FOR KEY SHARE", self._values(user_id, period)
+    def values(self, user_id: int, period: Period, material: Material) -> dict[str, Any]:
+        seen = {"ids": list(material.row_ids), "versions": list(material.versions)}
+        return self._span(user_id, period) | seen
 
-    def is_unchanged(self, period: Period, material: Material, answers: Answers) -> bool:
-        """A row that came, went or was rewritten since means that another text would be written."""
-        rows = _each_day_once([_Row(*row) for row in answers[0]], period)
-        return (tuple(row.id for row in rows), tuple(row.updated_at for row in rows)) == (
-            material.row_ids,
-            material.versions,
-        )
-
-    def _values(self, user_id: int, period: Period) -> dict[str, Any]:
-        return {
-            "user": user_id,
-            "kinds": self._kinds,
-            "start": period.starts_at,
-            "end": period.ends_at,
-            "chars": SUMMARY_CHARS,
-            "storable": list(STORABLE),
-        }
+    def _span(self, user_id: int, period: Period) -> dict[str, Any]:
+        return {"user": user_id, "kinds": self._kinds, "start": period.starts_at, "end": period.ends_at}
 
 
 def _each_day_once(rows: Sequence[_Row], period: Period) -> list[_Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -171,4 +172,27 @@ def test_a_purge_waits_for_a_summary_that_is_being_written_and_then_sees_it(
         with database.connect() as connection:
             connection.execute("DELETE FROM bot_messages WHERE user_id = %s", (cast.boris,))
             connection.execute("DELETE FROM dialog_summaries WHERE user_id = %s", (cast.boris,))
+    assert daily.summaries() == []
+
+
+WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%bot_messages%%'"
+
+
+def test_a_purge_that_has_not_ended_yet_is_waited_for(
+    daily: Jobs, people: People, cast: Cast, llm: Llm, database: Database
+) -> None:
+    """Negative control: without `source.hold` in `engine._write` the summary is written in the midst of the purge, which
+    does not see it."""
+    people.say(cast.boris, "привет")
+    job = daily.start()
+    llm.hold()
+    with daily.looked_at(job.pk):
+        llm.wait_until_asked(1)
+        with database.connect() as connection, connection.transaction():
+            connection.execute("DELETE FROM bot_messages WHERE user_id = %s", (cast.boris,))
+            connection.execute("DELETE FROM dialog_summaries WHERE user_id = %s", (cast.boris,))
+            llm.release()
+            ends = time.monotonic() + 10
+            while not daily.summaries() and not database.rows(WAITS) and time.monotonic() < ends:
+                time.sleep(0.01)
     assert daily.summaries() == []

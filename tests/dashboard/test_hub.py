@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -169,6 +170,28 @@ def test_a_slow_line_is_not_filled_with_states_that_are_old_when_they_arrive(
         newest = outbox.take_delta()
         assert newest is not None
         assert newest.fragments["counted-number"] == "<p>5 ru</p>"
+
+    watched(valkey, story, viewers=2)
+
+
+def test_a_second_change_is_painted_at_once_and_a_third_waits_for_the_period(
+    valkey: Valkey, database: Database
+) -> None:
+    """Without the credit of one painting the second waits too, and changes that come as often as they may be painted
+    fall behind by a period; with more of it a page is painted as often as it changes."""
+
+    async def story(hub: Hub, page: Counted, watching: Watching, client: redis.asyncio.Redis) -> None:
+        page.period_s = 4  # type: ignore[misc]
+        page.read = 0
+        began = time.monotonic()
+        for value in (1, 2):
+            page.value = value
+            await client.publish("changed", "counted")
+            await watching.deltas()
+        assert time.monotonic() - began < page.period_s / 2
+        await client.publish("changed", "counted")
+        await asyncio.sleep(0.5)
+        assert page.read == 2
 
     watched(valkey, story, viewers=2)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from pomni_admin.cache import layer
-from pomni_admin.summaries import claims, jobs, lifecycle, looks, planner
+from pomni_admin.summaries import claims, jobs, lifecycle, looks, planner, watch
+from pomni_admin.summaries.heartbeat import Heartbeat
 from pomni_admin.summaries.models import Batch, Job
 from tests.harness.processes import Spawned
-from tests.summaries.conftest import Jobs, People
+from tests.summaries.conftest import LEASE_S, Jobs, People
 from tests.summaries.llm import Llm
 
 
@@ -47,6 +49,27 @@ def test_a_cancel_is_felt_within_2_s_by_a_worker_that_waits_to_try_again(daily: 
     assert time.monotonic() - canceled < 2
     ended = daily.read(job.pk)
     assert (ended.state, ended.checked_users, len(llm.asked)) == ("canceled", 0, 1)
+
+
+def test_that_a_worker_may_go_on_is_believed_for_a_tenth_of_a_second_and_no_longer(
+    daily: Jobs, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.crowd(1)
+    job = daily.start()
+    lifecycle.begin(job.pk)
+    planner.plan(job.pk)
+    claim = claims.take(job.pk, "asks")
+    assert claim is not None
+    now_s = 1000.0
+    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: now_s))
+    watching = watch.Watch(claim, Heartbeat(lambda: True, LEASE_S))
+    watching.check()
+    jobs.cancel(job.pk)
+    now_s += 0.09
+    watching.check()
+    now_s += 0.02
+    with pytest.raises(watch.Stop, match="canceled"):
+        watching.check()
 
 
 def test_a_job_that_nobody_works_for_is_canceled_at_once(daily: Jobs) -> None:

@@ -30,7 +30,7 @@ class Stream:
 
     Attributes:
         seq: the number of the newest state; it grows by one with each that differs from the one before.
-        paintings: how often the page was read and rendered; for tests and, later, the Health page.
+        paintings: how often the page was read and rendered.
     """
 
     def __init__(self, page: Page[Any], subject: str, *, redis: bool) -> None:

@@ -181,7 +181,7 @@ WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query
 def test_a_purge_that_has_not_ended_yet_is_waited_for(
     daily: Jobs, people: People, cast: Cast, llm: Llm, database: Database
 ) -> None:
-    """Negative control: without `source.hold` the summary is written in the midst of the purge, which does not see it."""
+    """Negative control: without `source.hold` a summary is written in the midst of the purge, which does not see it."""
     people.say(cast.boris, "привет")
     job = daily.start()
     llm.hold()

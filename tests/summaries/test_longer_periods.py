@@ -142,7 +142,7 @@ MEANWHILE = {
 def test_what_changes_while_the_model_thinks_is_read_again(
     daily: Jobs, shelf: Shelf, cast: Cast, llm: Llm, database: Database, statement: str
 ) -> None:
-    """Negative control: without `_why_not` in `engine._write` the first answer is kept."""
+    """Negative control: without `is_unchanged` in `rows.WRITE` the first answer is kept."""
     shelf.days(cast.boris, date(2024, 2, 5), date(2024, 2, 6))
     job = daily.start("weekly", periods.week_of(date(2024, 2, 5)))
     llm.hold()

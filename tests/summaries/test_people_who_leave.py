@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from qdrant_client import QdrantClient
 
-from pomni_admin.summaries import engine, pending
+from pomni_admin.summaries import engine, pending, rows
 from pomni_admin.summaries.models import Failure, PendingVector
 from tests.harness.cast import Cast
 from tests.harness.servers import Database
@@ -40,7 +40,7 @@ MEANWHILE: dict[str, str] = {
 def test_nothing_is_written_for_people_who_meanwhile(
     daily: Jobs, people: People, cast: Cast, llm: Llm, database: Database, qdrant: QdrantClient, statement: str
 ) -> None:
-    """Negative control: without the second look in `engine._write` the summary is there in all three cases, but for the
+    """Negative control: without the second look in `rows.WRITE` the summary is there in all three cases, but for the
     deleted, whom the foreign key keeps out by failing the person."""
     people.say(cast.boris, "привет")
     people.say(cast.vera, "привет")
@@ -129,7 +129,7 @@ def test_a_vector_that_is_still_pending_is_not_made_for_someone_who_has_switched
 def test_a_person_whose_row_stays_locked_is_counted_as_failed_and_the_other_transaction_is_not_harmed(
     daily: Jobs, people: People, cast: Cast, llm: Llm, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "WAIT_FOR_PERSON", "SET LOCAL lock_timeout = '50ms'")
+    monkeypatch.setattr(rows, "WAIT_FOR_PERSON", "SET LOCAL lock_timeout = '50ms'")
     monkeypatch.setattr(engine, "MOST_WRITINGS", 2)
     people.say(cast.boris, "привет")
     with database.connect() as connection, connection.transaction():

@@ -60,7 +60,7 @@ def _locked(url: str, load: Load) -> Iterator[Cache]:
         name = key("django_redis", user_id)
         state: AccessState | None = cache.get(name)
         if state is None:
-            with cache.lock(f"{name}:lock", timeout=LOCK_S):  # type: ignore[attr-defined]
+            with cache.lock(f"{name}:lock", timeout=LOCK_S):  # type: ignore[attr-defined]  # of django-redis alone
                 state = cache.get(name)
                 if state is None:
                     state = load(user_id)

@@ -1,4 +1,4 @@
-// Keeps relative times right: <time data-shown="age|left" datetime="…"> counts by itself, without asking the server.
+// Keeps relative times right: <time data-shown="age|lasted|left" datetime="…"> counts by itself, without asking the server.
 // <time data-shown="moment|clock"> is told in the zone of the reader, and its title says it in UTC.
 // Where such times stand, class="zone" says which zone that is.
 (() => {
@@ -42,6 +42,7 @@
     const shown = element.dataset.shown;
     if (shown === "moment" || shown === "clock") return local(new Date(element.getAttribute("datetime")), shown);
     const apart = (Date.now() + skew - Date.parse(element.getAttribute("datetime"))) / 1000;
+    if (shown === "lasted") return span(Math.max(0, apart));
     if (shown === "age") return words.ago.replace("{time}", span(Math.max(0, apart)));
     return apart < 0 ? words.in.replace("{time}", span(-apart)) : words.over;
   };

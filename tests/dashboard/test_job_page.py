@@ -145,7 +145,7 @@ def test_a_pause_says_since_when_by_whom_and_why_and_the_job_goes_on_afterwards(
     assert "Paused by admin" in html
     assert "The provider is in trouble" in html
     assert "It keeps its place" in html
-    assert "nobody works at it" in html
+    assert "nobody works on it" in html
     twice = press(admin, job, "pause")
     assert "only a running job can be. This one is “paused”" in twice
     assert "Paused by admin" in twice
@@ -163,12 +163,12 @@ def test_its_stages_and_pauses_stand_in_its_times(admin: Client, make: Make) -> 
     press(admin, job, "pause", "provider_trouble")
     press(admin, job, "resume")
     html = re.sub(r"\s+", " ", page(admin, job).partition('id="job-times"')[2].partition("</section>")[0])
-    assert re.findall(r'<li class="is-(\w+)"> <span>([^<]+)<', html) == [
+    assert re.findall(r'<li class="is-(\w+)"> <span class="stage-name"><svg.*?</svg>([^<]+)<', html) == [
         ("done", "Requested"),
         ("done", "Started"),
-        ("done", "Planned"),
-        ("going", "Summaries written"),
-        ("ahead", "Vectors written"),
+        ("done", "Plan"),
+        ("going", "Summaries"),
+        ("ahead", "Vectors"),
         ("ahead", "Ended"),
     ]
     assert re.search(r"waited 1\smin", html)
@@ -268,10 +268,10 @@ def test_those_who_failed_are_retried_once_and_the_jobs_know_each_other(admin: C
     assert re.search(r"The provider did not answer in time\s*<span[^>]*>llm_timeout<", html)
     retry = press(admin, job, "retry")
     other = Job.objects.get(retry_of=job)
-    assert "This job takes up those who failed" in retry
-    assert f'href="/jobs/{job.pk}"' in retry.partition("Retries those who failed in")[2][:100]
+    assert "This job takes up what failed" in retry
+    assert f'href="/jobs/{job.pk}"' in retry.partition("Retries what failed in")[2][:100]
     before = page(admin, job)
-    assert f'href="/jobs/{other.pk}"' in before.partition("Those who failed are taken up by")[2][:100]
+    assert f'href="/jobs/{other.pk}"' in before.partition("What failed is taken up by")[2][:100]
     assert "retry" not in offered(before)
     assert "That has been started already: this is the job" in press(admin, job, "retry")
     assert Job.objects.count() == 2
@@ -336,7 +336,7 @@ def test_a_resumed_partial_job_goes_on(admin: Client, make: Make) -> None:
 def test_a_rebuild_speaks_of_periods_and_shows_a_handle(admin: Client, make: Make, cast: Cast) -> None:
     job = make("partial", ("llm_timeout", "llm_timeout"), kind="rebuild", user_id=cast.alisa, note="deadline", total=12)
     html = page(admin, job)
-    for said in ("Periods checked", "Periods failed", "Retry 2 periods that failed", "2 periods remaining", "1 day to"):
+    for said in ("Periods checked", "Periods failed", "Retry 2 periods that failed", "2 periods remain.", "1 day to"):
         assert said in html, said
     assert "people" not in html.partition('id="job-head"')[2].partition('id="job-times"')[0].lower()
     assert handle_of(cast.alisa) in html
@@ -410,9 +410,9 @@ def test_twenty_thousand_batches_are_a_grid_of_two_hundred_cells(admin: Client, 
         "left-behind",
         "waiting",
     )
-    assert "101–200: 100 done, 1 with failures" in grid
+    assert "101–200: 100 done, 0 running, 0 left behind; 1 with failures" in grid
     tally = re.sub(r"<[^>]+>", "", html.partition('id="job-tally"')[2].partition("</ul>")[0])
-    assert [int(n.replace(",", "")) for n in re.findall(r"[\d,]+", tally)] == [9999, 1, 1, 1, 9999]
+    assert [int(n.replace(",", "")) for n in re.findall(r"[\d,]+", tally)] == [9999, 1, 1, 9999, 1]
     viewer = Audience(Role.VIEWER, "ru")
     before = JOB.paint_live(JOB.view(str(job.pk)), viewer)
     Batch.objects.filter(job=job, number=20000).update(state="done")

@@ -121,6 +121,12 @@ def age(at: datetime | None) -> SafeString | str:
 
 
 @register.simple_tag
+def lasted(since: datetime | None) -> SafeString | str:
+    """A point in time that the page's script turns into `12 s`, for how long something has gone on since."""
+    return _time(since, "lasted")
+
+
+@register.simple_tag
 def left(at: datetime | None) -> SafeString | str:
     """A point in time that the page's script turns into `in 12 s` and keeps right."""
     return _time(at, "left")

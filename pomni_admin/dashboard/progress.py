@@ -47,7 +47,7 @@ class Progress:
     rate_per_s: float | None
     eta: Eta | None
     heartbeat_at: datetime | None
-    health: Health
+    health: Health = "well"
 
     @classmethod
     def of(cls, job: JobSnapshot, paces: Paces) -> Progress:

@@ -66,7 +66,7 @@ def test_every_cache_has_a_card_with_what_makes_sense_for_it(admin: Client, cast
 def test_instances_are_listed_with_what_is_off_there_and_who_is_silent(admin: Client, cast: Cast) -> None:
     set_up(os.environ["REDIS_URL"], [cast.alisa, cast.boris, cast.vera])
     seen = text(admin)
-    assert "pomni-bot-7d9c5-xk2lp · pid 17 1f3a9c2e closed: Redis is used –" in seen.replace("&nbsp;", " ")
+    assert "pomni-bot-7d9c5-xk2lp pid 17 1f3a9c2e closed –" in seen.replace("&nbsp;", " ")
     assert "0b77e410 silent rag by hand" in seen
     assert "recent_history a secret is missing" in seen
 
@@ -88,7 +88,7 @@ def test_a_switch_is_turned_for_all_put_on_record_and_shown(admin: Client) -> No
         ("cache.switch_off", "vera", "rag", "incident", "already_off"),
         ("cache.switch_off", "vera", "rag", "wrong_data", "ok"),
     ]
-    assert "Switched a cache off" in admin.get("/audit").content.decode()
+    assert "Switching a cache off" in admin.get("/audit").content.decode()
 
 
 def test_a_reason_that_is_not_on_the_list_switches_nothing(admin: Client) -> None:

@@ -197,7 +197,7 @@ def test_what_was_done_to_it_is_on_record_refused_acts_too(admin: Client, make: 
         press(admin, job, "resume")
     record = page(admin, job).partition('id="job-record"')[2].partition("</section>")[0]
     assert record.count("<tr role") == 21, "twenty, and the head"
-    assert "Ran summaries again" not in record
+    assert "Repeat of summaries" not in record
     assert f'href="/audit?job={job.pk}"' in record
     assert "Earlier acts" in record
     all_of_it = admin.get(f"/audit?job={job.pk}").content.decode()

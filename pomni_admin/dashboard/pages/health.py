@@ -75,9 +75,10 @@ class HealthView:
     @property
     def attention(self) -> tuple[Wrong, ...]:
         """What is wrong, each once, the worst first."""
-        found = [*self._of_parts(), *self._of_processes(), *self._of_relay()]
-        once = {one.code: one for one in reversed(found)}
-        return tuple(sorted(reversed(once.values()), key=lambda one: one.tone != "bad"))
+        once: dict[str, Wrong] = {}
+        for one in (*self._of_parts(), *self._of_processes(), *self._of_relay()):
+            once.setdefault(one.code, one)
+        return tuple(sorted(once.values(), key=lambda one: one.tone != "bad"))
 
     def _of_parts(self) -> Iterator[Wrong]:
         for part in self.parts:

@@ -260,6 +260,23 @@ def test_how_long_it_still_takes_is_a_range_on_the_page_and_in_the_list(admin: C
     assert "not known yet" in page(admin, thin)
 
 
+@pytest.mark.parametrize(("silent_s", "tag"), [(5, ""), (15, "heartbeat overdue"), (40, "orphaned")])
+def test_a_late_heartbeat_is_told_and_then_no_estimate(admin: Client, make: Make, silent_s: int, tag: str) -> None:
+    job = make("running")
+    heard = timezone.now() - timedelta(seconds=silent_s)
+    Batch.objects.filter(job=job).update(state=BatchState.RUNNING, heartbeat_at=heard)
+    head = page(admin, job).partition('id="job-head"')[2].partition("</section>")[0]
+    assert ("heartbeat overdue" in head, "orphaned" in head) == (tag == "heartbeat overdue", tag == "orphaned")
+    assert (">not known<" in head) is bool(tag)
+
+
+def test_what_the_page_advises_is_the_button_that_stands_out(admin: Client, make: Make) -> None:
+    stands_out = re.compile(r'id="act-(\w+)">\s*<summary class="primary"')
+    assert stands_out.findall(page(admin, make("partial", ("llm_timeout",), note="some_failed"))) == ["retry"]
+    assert stands_out.findall(page(admin, make("paused"))) == ["resume"]
+    assert stands_out.findall(page(admin, make("ok", kind="weekly"))) == []
+
+
 def test_those_who_failed_are_retried_once_and_the_jobs_know_each_other(admin: Client, make: Make) -> None:
     job = make("partial", ("llm_timeout", "llm_timeout", "unexpected_KeyError"), note="some_failed")
     html = page(admin, job)

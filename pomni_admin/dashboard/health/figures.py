@@ -126,7 +126,7 @@ def qdrant(told: Told[QdrantFacts]) -> PartView:
     facts = told.value
     if facts is None:
         return _silent("qdrant", "Qdrant", about, told)
-    tone: Tone = "bad" if facts.wrongs else ""
+    tone: Tone = "doubtful" if facts.wrongs else ""
     figures = (
         Figure(_("Collection"), facts.collection, "name"),
         Figure(_("Its state"), MISSING if facts.status == "missing" else facts.status, "text", tone=tone),

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from pomni_admin.accounts.roles import Role
 from pomni_admin.audit import acts
 from pomni_admin.audit.vocabulary import Act, Reason
@@ -50,6 +52,8 @@ class AuditEntry:
 
     @property
     def role_word(self) -> str:
+        if self.role == "system":
+            return gettext("system")
         return str(Role(self.role).label) if self.role in Role.values else self.role
 
     @property

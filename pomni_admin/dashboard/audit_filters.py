@@ -94,6 +94,13 @@ def read(given: Mapping[str, Any], actors: Callable[[], Collection[str]]) -> Ask
     return Asked(filters, shown, int(before) if before else None)
 
 
+def passing(given: Mapping[str, Any], actors: Collection[str]) -> Mapping[str, str]:
+    """What of it is let through, each filter for itself: so that somebody who mistyped one types no other again."""
+    found = {name: check(str(given.get(name, "")).strip()) for name, check in CHECKS.items()}
+    who = str(given.get("who", "")).strip()
+    return {name: value for name, value in {"who": who if who in actors else "", **found}.items() if value}
+
+
 def _or_wrong(name: str, value: str | None) -> str:
     if value is None:
         raise Wrong(name)

@@ -49,17 +49,19 @@ class CacheCard:
     Attributes:
         shape: what its figures are about: `reads` of values, `turns` of the talk buffer, or `locks`.
         is_on: in this process.
+        off_in: how many other processes do not use it, of those that are heard of.
         is_droppable: it holds copies alone.
         extent: as measured last; None where that is long ago.
         why_off: what in this process's environment keeps it off.
         hit_rate: hits by reads, of one; None without a read.
-        reads_chart, times_chart: None where there is nothing to draw.
+        reads_chart, times_chart: None where there was nothing to draw in the whole span.
         counts: each event's number, also of those that did not happen.
     """
 
     name: str
     shape: str
     is_on: bool
+    off_in: int
     why_off: str
     switched_off: SwitchedOffView | None
     is_droppable: bool
@@ -139,6 +141,7 @@ def card(
     measured: MeasuredView | None,
     marks: Sequence[Mark],
     settings: Settings,
+    instances: Sequence[InstanceRow],
 ) -> CacheCard:
     """`history` and `measured` are None while they are not known."""
     name, off = switch.cache, switch.switched_off
@@ -150,6 +153,7 @@ def card(
         name=name,
         shape=shape,
         is_on=switch.on,
+        off_in=sum(not one.is_silent and name in {off.cache for off in one.off} for one in instances),
         why_off=switch.why_off,
         switched_off=None if off is None else SwitchedOffView(off.by, off.reason, off.since),
         is_droppable=name in DROPPABLE,
@@ -164,6 +168,6 @@ def card(
         times=tuple(
             TimesRow.of(what, times) for what, times in (("redis", whole.redis), ("source", whole.load)) if times.count
         ),
-        reads_chart=None if reads is None or reads.is_empty else reads,
-        times_chart=None if times is None or times.is_empty else times,
+        reads_chart=reads if charts.reads_of(whole) else None,
+        times_chart=times if whole.redis.count else None,
     )

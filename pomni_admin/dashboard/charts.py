@@ -10,7 +10,7 @@ from operator import add
 from typing import Literal, TypeAlias
 
 from cache_layer import CacheStats, Histogram, Instance
-from pomni_admin.dashboard.history import History, Slot
+from pomni_admin.dashboard.history import Caches, History
 from pomni_admin.dashboard.spans import Span
 
 Unit: TypeAlias = Literal["share", "count", "per_minute", "us"]
@@ -23,10 +23,22 @@ QUANTILES: Mapping[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line, or one layer of the bars: a value for each slot, None where there is none. `name` is a word's code."""
+    """One line, or one layer of the bars.
+
+    Attributes:
+        name: a word's code.
+        values: one for each slot, None where there is none.
+        whole: what the figure comes to over the whole span, the running minute included.
+    """
 
     name: str
     values: tuple[float | None, ...]
+    whole: float | None = None
+
+    @property
+    def colour(self) -> int | None:
+        """A cache has the same in every chart, whichever others are in it; the rest go by their place."""
+        return OF_READS.index(self.name) + 1 if self.name in OF_READS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,14 @@ def hit_rate_of(stats: CacheStats) -> float | None:
 
 def hit_rates(span: Span, history: History, marks: Sequence[Mark]) -> Chart:
     """A line for each cache that was read."""
-    lines = (Series(name, tuple(_rate(slot, name) for slot in history.slots)) for name in OF_READS)
+    lines = (
+        Series(
+            name,
+            tuple(hit_rate_of(slot.caches.get(name, CacheStats())) for slot in history.slots),
+            hit_rate_of(history.whole.get(name, CacheStats())),
+        )
+        for name in OF_READS
+    )
     return Chart(
         "hit_rate",
         "lines",
@@ -86,14 +105,18 @@ def hit_rates(span: Span, history: History, marks: Sequence[Mark]) -> Chart:
 
 def latencies(span: Span, history: History, marks: Sequence[Mark] = (), cache: str = "") -> Chart:
     """How long Redis took, a round trip each: for one cache, or for all of them together."""
-    times = [_times(slot, cache) for slot in history.slots]
+    times = [_times(slot.caches, cache) for slot in history.slots]
+    whole = _times(history.whole, cache)
     return Chart(
         f"latency_{cache}" if cache else "latency",
         "lines",
         "us",
         span,
         _starts(history),
-        tuple(Series(name, tuple(one.quantile_us(share) for one in times)) for name, share in QUANTILES.items()),
+        tuple(
+            Series(name, tuple(one.quantile_us(share) for one in times), whole.quantile_us(share))
+            for name, share in QUANTILES.items()
+        ),
         tuple(marks),
     )
 
@@ -102,6 +125,8 @@ def reads(span: Span, history: History, cache: str, marks: Sequence[Mark] = ()) 
     """The reads of one cache: hits, and on them those that were none."""
     stats = [slot.caches.get(cache, CacheStats()) for slot in history.slots]
     hits = [one.counts.get("hit", 0) for one in stats]
+    whole = history.whole.get(cache, CacheStats())
+    all_hits = whole.counts.get("hit", 0)
     return Chart(
         f"reads_{cache}",
         "bars",
@@ -109,8 +134,12 @@ def reads(span: Span, history: History, cache: str, marks: Sequence[Mark] = ()) 
         span,
         _starts(history),
         (
-            Series("hits", tuple(hits)),
-            Series("others", tuple(reads_of(one) - hit for one, hit in zip(stats, hits, strict=True))),
+            Series("hits", tuple(hits), all_hits),
+            Series(
+                "others",
+                tuple(reads_of(one) - hit for one, hit in zip(stats, hits, strict=True)),
+                reads_of(whole) - all_hits,
+            ),
         ),
         tuple(marks),
     )
@@ -119,7 +148,8 @@ def reads(span: Span, history: History, cache: str, marks: Sequence[Mark] = ()) 
 def throughput(span: Span, starts: Sequence[datetime], people: Sequence[float], marks: Sequence[Mark]) -> Chart:
     """How many people the summary jobs did a minute."""
     values = tuple(count / span.slot_minutes for count in people)
-    return Chart("throughput", "bars", "per_minute", span, tuple(starts), (Series("people", values),), tuple(marks))
+    series = Series("people", values, sum(people) / span.minutes)
+    return Chart("throughput", "bars", "per_minute", span, tuple(starts), (series,), tuple(marks))
 
 
 def deploys(instances: Sequence[Instance], starts: Sequence[datetime], span: Span) -> tuple[Mark, ...]:
@@ -135,12 +165,8 @@ def deploys(instances: Sequence[Instance], starts: Sequence[datetime], span: Spa
     )
 
 
-def _rate(slot: Slot, cache: str) -> float | None:
-    return hit_rate_of(slot.caches.get(cache, CacheStats()))
-
-
-def _times(slot: Slot, cache: str) -> Histogram:
-    found = [stats.redis for name, stats in slot.caches.items() if not cache or name == cache]
+def _times(caches: Caches, cache: str) -> Histogram:
+    found = [stats.redis for name, stats in caches.items() if not cache or name == cache]
     return reduce(add, found, Histogram())
 
 

@@ -33,6 +33,14 @@ STEERING: Final = {
     "cancel": Act.CANCEL_SUMMARIES,
 }
 """What can be done with a job, in the order in which it is offered."""
+ADVISED: Final = {
+    "deadline": "resume",
+    "vectors_pending": "resume",
+    "some_failed": "retry",
+    "everyone_failed": "retry",
+    "planner": "again",
+}
+"""By the note of a job that has ended: what `job_words.WHAT_NOW` advises."""
 ACTS_SHOWN: Final = 20
 
 
@@ -127,6 +135,13 @@ class JobView:
     def failed(self) -> int:
         """How many a retry would take up."""
         return sum(row.count for row in self.failures)
+
+    @property
+    def advised(self) -> str:
+        """The offer to take up first; empty where none is better than the others."""
+        if self.progress.state == "paused":
+            return "resume"
+        return "" if self.retried_as or self.run_again_as else ADVISED.get(self.note, "")
 
     @property
     def offers(self) -> tuple[Offer, ...]:

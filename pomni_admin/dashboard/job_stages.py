@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from cache_layer import JobSnapshot
 from pomni_admin.dashboard.job_pauses import Pause, idle_between
 from pomni_admin.summaries.milestones import Milestones
 
 How: TypeAlias = Literal["done", "going", "ahead", "missed"]
+SIGNS: Final[Mapping[How, str]] = {
+    "done": "state-ok",
+    "going": "state-running",
+    "ahead": "state-queued",
+    "missed": "state-partial",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,11 @@ class Stage:
     total: int | None = None
 
     @property
+    def sign(self) -> str:
+        """The icon beside its name."""
+        return SIGNS[self.how]
+
+    @property
     def is_counted(self) -> bool:
         """Not of those that are being written: the bar above says it, and each person would move the stages."""
         return self.total is not None and (self.how == "missed" or (self.how == "going" and self.name == "vectors"))
@@ -42,16 +53,19 @@ class Stage:
 def stages(job: JobSnapshot, known: Milestones, pauses: Sequence[Pause]) -> tuple[Stage, ...]:
     """All stages in their order. A stage that this job has not is left out: vectors where there is no summary."""
     way = _Way(job, pauses)
-    all_written = job.total is not None and job.batches_done == job.batches_total
+    has_ended = job.finished_at is not None
+    all_done = job.total is not None and job.batches_done == job.batches_total
+    stopped_early = has_ended and job.remaining > 0  # its last batch ends with it, whoever is left in it
+    all_written = all_done and not stopped_early
     vectors_due = job.embedding_ok + job.vectors_pending
     way.add("requested", done=True, at=job.created_at)
     way.add("started", done=job.started_at is not None, at=job.started_at)
     way.add("planned", done=job.total is not None, at=known.planned_at)
     way.add("written", done=all_written, at=known.written_at, of=(job.checked_users, job.total))
-    if vectors_due or not job.finished_at:
-        brought = all_written and not job.vectors_pending
+    if vectors_due or not has_ended:
+        brought = (all_written or has_ended) and not job.vectors_pending
         way.add("vectors", done=brought, at=known.vectors_at, of=(job.embedding_ok, vectors_due or None))
-    way.add("ended", done=job.finished_at is not None, at=job.finished_at)
+    way.add("ended", done=has_ended, at=job.finished_at)
     return tuple(way.stages)
 
 
@@ -78,6 +92,6 @@ class _Way:
         since = self._reached
         if at is None or since is None:
             return None
-        if self.stages[-1].how == "done" and self.stages[-1].at is None:
-            return None  # from when the stage before was done was not kept
+        if self.stages[-1].at is None:
+            return None  # when the stage before was done was not kept, or it never was
         return max(0.0, (at - since).total_seconds() - idle_between(self._pauses, since, at))

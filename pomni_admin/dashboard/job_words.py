@@ -21,8 +21,8 @@ NOTES: Final[Words] = {
 }
 """Why a job ended as it did, where its counters do not tell."""
 WHAT_NOW: Final[Words] = {
-    "deadline": _("Resume goes on where it stopped."),
-    "some_failed": _("Retry starts a job for those who failed, and for nobody else."),
+    "deadline": _("Resume continues from there."),
+    "some_failed": _("Retry starts a job for what failed, and for nothing else."),
     "vectors_pending": _("Resume waits for them and ends the job."),
     "everyone_failed": _("See the failures below, put right what they name, then retry."),
     "planner": _("Run it again once PostgreSQL is well."),
@@ -30,7 +30,7 @@ WHAT_NOW: Final[Words] = {
 """What can be done about it."""
 FAILURES: Final[Words] = {
     "llm_rate_limited": _("The provider asked to slow down, until the retries were used up"),
-    "llm_unavailable": _("The provider was not to be had"),
+    "llm_unavailable": _("The provider was unavailable"),
     "llm_timeout": _("The provider did not answer in time"),
     "llm_no_connection": _("The provider could not be reached"),
     "llm_empty_answer": _("The model's answer was empty"),
@@ -40,7 +40,7 @@ FAILURES: Final[Words] = {
     "llm_bad_answer": _("The provider's answer could not be read"),
     "rows_locked": _("Somebody else kept the person's rows locked"),
     "rows_kept_changing": _("The person's messages kept changing while they were read"),
-    "worker_died": _("The worker died at it, each time"),
+    "worker_died": _("The worker died on it, each time"),
 }
 FAILURES_LIKE: Final[Words] = {
     "llm_http_5": _("The provider had a fault"),
@@ -52,9 +52,9 @@ FAILURES_LIKE: Final[Words] = {
 STAGES: Final[Words] = {
     "requested": _("Requested"),
     "started": _("Started"),
-    "planned": _("Planned"),
-    "written": _("Summaries written"),
-    "vectors": _("Vectors written"),
+    "planned": pgettext_lazy("stage", "Plan"),
+    "written": pgettext_lazy("stage", "Summaries"),
+    "vectors": pgettext_lazy("stage", "Vectors"),
     "ended": _("Ended"),
 }
 """The way of a job."""

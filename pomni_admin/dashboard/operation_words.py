@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from django.utils.translation import gettext_lazy as _
@@ -66,16 +67,24 @@ ADVICE: Final[Words] = {
     ),
     "hub_deaf": _("Live pages: this process hears nothing from Redis, and reads what is watched every five seconds."),
     "no_web": _("No web process says that it is there, though one has made this page: its Redis is another one."),
-    "no_worker": _("No worker: summary jobs wait. Start one: celery -A pomni_admin worker"),
-    "no_beat": _("No beat: the clock starts nothing. Start it: celery -A pomni_admin beat"),
-    "no_reaper": _("No reaper: what a dead worker leaves behind stays there. Start one: manage.py summaries_reaper"),
-    "no_relay": _("No relay: changes reach the caches by their time to live only. Start one: manage.py relay run"),
+    "no_worker": _("No worker: summary jobs wait. Start one:"),
+    "no_beat": _("No beat: the clock starts nothing. Start it:"),
+    "no_reaper": _("No reaper: what a dead worker leaves behind stays there. Start one:"),
+    "no_relay": _("No relay: changes reach the caches by their time to live only. Start one:"),
     "no_bot": _("No bot says that it is there: it is stopped, or does not use this Redis."),
     "relay_late": _("Relay: a change has been waiting for longer than a second."),
-    "relay_triggers": _("Triggers: some are not as they should be. This mends them: manage.py relay install"),
+    "relay_triggers": _("Triggers: some are not as they should be. This mends them:"),
     "processes_away": _("Nobody can say which processes there are while Redis is away."),
 }
 """What is wrong, what that means, and what to do."""
+COMMANDS: Final[Mapping[str, str]] = {
+    "no_worker": "celery -A pomni_admin worker",
+    "no_beat": "celery -A pomni_admin beat",
+    "no_reaper": "manage.py summaries_reaper",
+    "no_relay": "manage.py relay run",
+    "relay_triggers": "manage.py relay install",
+}
+"""What the advice ends with."""
 ROLES: Final[Words] = {
     "web": _("Web"),
     "worker": _("Workers"),

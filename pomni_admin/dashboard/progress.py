@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeAlias
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+from django.utils import timezone
 
 from cache_layer import JobSnapshot
 from pomni_admin.summaries import eta
@@ -14,7 +16,13 @@ from pomni_admin.summaries.eta import Eta
 Paces: TypeAlias = Mapping[str, Sequence[float]]
 """How fast jobs went that have ended, by kind."""
 
+Health: TypeAlias = Literal["well", "overdue", "orphaned"]
+
 ACTIVE = frozenset({"queued", "running", "paused", "canceling"})
+OVERDUE = timedelta(seconds=12)
+"""Who works at a batch says every few seconds that it lives, also while it waits for the provider."""
+ORPHANED = timedelta(seconds=30)
+"""From then on somebody else takes the batch up (G9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,7 @@ class Progress:
         total: None until the plan is complete.
         share: of one; None while the total is unknown.
         eta: when it will be done; None where nobody can say.
+        health: of whoever works at it, by the newest heartbeat; where nobody has to be heard of it is `well`.
     """
 
     state: str
@@ -38,6 +47,7 @@ class Progress:
     rate_per_s: float | None
     eta: Eta | None
     heartbeat_at: datetime | None
+    health: Health = "well"
 
     @classmethod
     def of(cls, job: JobSnapshot, paces: Paces) -> Progress:
@@ -52,12 +62,20 @@ class Progress:
             rate_per_s=job.rate_per_s,
             eta=eta.of(job, paces.get(job.kind, ())),
             heartbeat_at=job.heartbeat_at,
+            health=_health(job),
         )
 
 
 def paces_for(jobs: Iterable[JobSnapshot]) -> Paces:
     """What there is to compare these jobs with: one question for all of them, and none where nothing moves."""
     return eta.paces({job.kind for job in jobs if eta.can_be_told(job)})
+
+
+def _health(job: JobSnapshot) -> Health:
+    if job.state not in {"running", "canceling"} or job.heartbeat_at is None or job.batches_done == job.batches_total:
+        return "well"
+    silent = timezone.now() - job.heartbeat_at
+    return "orphaned" if silent >= ORPHANED else "overdue" if silent >= OVERDUE else "well"
 
 
 def _share(job: JobSnapshot) -> float | None:

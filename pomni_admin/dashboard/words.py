@@ -41,6 +41,12 @@ SPANS: Final[Words] = {
     "1h": _("1 hour"),
     "24h": _("24 hours"),
 }
+LAST_SPANS: Final[Words] = {
+    "15m": _("Last 15 minutes"),
+    "1h": _("Last hour"),
+    "24h": _("Last 24 hours"),
+}
+"""What figures are of."""
 SERIES: Final[Words] = {
     "hits": _("Hits"),
     "others": _("Other reads"),
@@ -104,7 +110,7 @@ OFF_BY: Final[Words] = {
 }
 """What keeps a cache from using Redis in a process."""
 CIRCUIT: Final[Words] = {
-    "closed": _("closed: Redis is used"),
+    "closed": pgettext_lazy("circuit", "closed"),
     "open": _("open: Redis is left alone for now"),
     "half-open": _("half-open: trying Redis again"),
 }

@@ -29,7 +29,7 @@
   let work = Promise.resolve();
   let held = null; // what has come and is not shown yet: the newest of each fragment, and the newest frame
   let paintedAt = 0;
-  let isPaused = false; // by the reader
+  let isFrozen = false; // by the reader
 
   const show = (state, visible, aloud = visible) => {
     if (text.textContent !== visible) text.textContent = visible;
@@ -46,8 +46,8 @@
     const problem = !condition.source ? words.source_away : condition.redis ? "" : words.redis_away;
     notice.hidden = !problem;
     if (notice.textContent !== problem) notice.textContent = problem;
-    if (isPaused) {
-      show("held", held ? words.held_more : words.held);
+    if (isFrozen) {
+      show("held", held ? words.frozen_more : words.frozen);
     } else if (socket && socket.readyState === WebSocket.OPEN && seq !== null) {
       show(problem ? "paused" : "live", problem ? words.live_paused : words.live);
     } else if (socket) {
@@ -74,7 +74,7 @@
 
   // At once, or as often as the reader wants; what comes in between is gathered, and nothing final is lost.
   const showHeld = async () => {
-    if (!held || isPaused) return;
+    if (!held || isFrozen) return;
     const early = controls.everyMs() - (Date.now() - paintedAt);
     if (early > 0) {
       setTimeout(() => { work = work.then(showHeld).catch(drop); }, early);
@@ -148,13 +148,13 @@
     tell();
   };
 
-  const pause = (wanted) => {
-    isPaused = wanted;
+  const freeze = (wanted) => {
+    isFrozen = wanted;
     work = work.then(showHeld).catch(drop);
     tell();
   };
 
-  const controls = window.pomniLiveControls({ pause, words });
+  const controls = window.pomniLiveControls({ freeze, words });
 
   const now = () => {
     retryAt = 0;

@@ -1,4 +1,4 @@
-// Keyboard shortcuts: g and a letter leads to a page, p stops a live page, / goes to the search box, ? lists them all.
+// Keyboard shortcuts: g and a letter leads to a page, p freezes a live page, / goes to the search box, ? lists them all.
 // Keys go by their place on the keyboard, so that they are the same under a Russian layout. Not while somebody types.
 (() => {
   "use strict";
@@ -41,7 +41,7 @@
     if (event.code === "KeyG") {
       goAt = event.timeStamp;
     } else if (event.code === "KeyP") {
-      document.getElementById("live-pause")?.click();
+      document.getElementById("live-freeze")?.click();
     } else if (event.key === "/" || event.code === "Slash") {
       const search = document.querySelector('main input[type="search"], main [data-search], main .find input[type="text"]');
       if (!search) return;

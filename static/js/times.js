@@ -1,6 +1,7 @@
-// Keeps relative times right: <time data-shown="age|left" datetime="…"> counts by itself, without asking the server.
-// <time data-shown="moment|clock"> is told in the zone of the reader, and its title says it in UTC.
-// Where such times stand, class="zone" says which zone that is.
+// Keeps relative times right: <time data-shown="age|lasted|left" datetime="…"> counts by itself, without asking the server.
+// <time data-shown="moment|clock|day"> is told in the zone of the reader, and its title says it in UTC.
+// Where such times stand, class="zone" says which zone that is; so does data-zone, for a cell that has its label beside
+// it on a telephone.
 (() => {
   "use strict";
   const words = JSON.parse(document.getElementById("words").textContent);
@@ -35,13 +36,15 @@
   const local = (at, shown) => {
     const clock = `${two(at.getHours())}:${two(at.getMinutes())}`;
     if (shown === "clock") return clock;
-    return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${clock}:${two(at.getSeconds())}`;
+    const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+    return shown === "day" ? day : `${day} ${clock}:${two(at.getSeconds())}`;
   };
 
   const said = (element) => {
     const shown = element.dataset.shown;
-    if (shown === "moment" || shown === "clock") return local(new Date(element.getAttribute("datetime")), shown);
+    if (shown === "moment" || shown === "clock" || shown === "day") return local(new Date(element.getAttribute("datetime")), shown);
     const apart = (Date.now() + skew - Date.parse(element.getAttribute("datetime"))) / 1000;
+    if (shown === "lasted") return span(Math.max(0, apart));
     if (shown === "age") return words.ago.replace("{time}", span(Math.max(0, apart)));
     return apart < 0 ? words.in.replace("{time}", span(-apart)) : words.over;
   };
@@ -55,6 +58,9 @@
     const here = zone();
     for (const element of root.querySelectorAll(".zone")) {
       if (element.textContent !== here) element.textContent = here;
+    }
+    for (const cell of root.querySelectorAll("[data-zone]")) {
+      if (cell.dataset.zone !== here) cell.dataset.zone = here;
     }
   };
 

@@ -55,7 +55,7 @@ def test_from_sign_in_to_last_nights_failures_retried_in_five_actions(
     took = time.monotonic() - started
     sys.stdout.write(f"from sign-in to the retry: {actions} actions, {took:.2f} s\n")
     assert actions <= 5
-    assert "those who failed" in page.locator("#said, .says").first.inner_text().lower()
+    assert "what failed" in page.locator("#said, .says").first.inner_text().lower()
     again = aside(lambda: Job.objects.exclude(pk=job.pk).get())
     assert page.url.endswith(str(again.pk))
     assert took < 20

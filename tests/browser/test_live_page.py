@@ -114,7 +114,7 @@ def test_redis_away_is_said_on_the_page_which_goes_on_from_postgresql(
     sign_in(page, site, staff.viewer)
     expect(page.locator("#live")).to_have_text("Live")
     own_valkey.kill()
-    expect(page.locator("#live")).to_have_text("Paused")
+    expect(page.locator("#live")).to_have_text("Updates paused")
     expect(page.locator("#live-notice")).to_contain_text("Redis is away")
     change(job, 704, None)
     expect(page.locator("#jobs-table tbody")).to_contain_text("704")

@@ -92,7 +92,7 @@ def test_a_running_job_is_paused_resumed_and_finished(
     assert page.evaluate("document.activeElement.id") == "said", "a screen reader reads what came of the act"
     state(onlooker, "paused")
     assert "Paused by" in onlooker.locator(".says").inner_text()
-    expect(page.locator("#job-workers")).to_contain_text("nobody works at it")
+    expect(page.locator("#job-workers")).to_contain_text("nobody works on it")
     page.wait_for_timeout(1000)  # who is in the middle of a call finishes it
     stood_at = checked(page)
     assert 6 <= stood_at < PEOPLE
@@ -153,7 +153,7 @@ def test_those_who_failed_are_retried(
     assert "2 / 2" in page.locator("#job-head .progress-text").inner_text()
     submit(page, ".says a")
     assert page.url == first
-    assert "Those who failed are taken up by" in page.locator(".says").inner_text()
+    assert "What failed is taken up by" in page.locator(".says").inner_text()
     assert page.locator("#act-retry").count() == 0
     assert database.rows("SELECT count(*) FROM dialog_summaries")[0]["count"] == 6
     assert aside(lambda: Job.objects.count()) == 2

@@ -151,7 +151,7 @@ def test_an_admin_gets_from_a_row_of_the_audit_to_the_person_and_has_redis_forge
     submit(page, ".filters button")
     assert page.url.endswith(f"/audit?receipt={receipt}")
     assert page.locator("tbody tr").count() == 1
-    assert "Had Redis forget a person" in page.locator("tbody tr").inner_text()
+    assert "Removal of a person from Redis" in page.locator("tbody tr").inner_text()
 
 
 def test_a_viewer_sees_no_button_that_acts(site: Site, staff: Staff, browser_page: Page) -> None:

@@ -211,12 +211,20 @@ def _find(guest: Guest, name: str) -> None:
 
 def audit_filtered(guest: Guest) -> Stops:
     guest.open("audit")
+    unfold(guest.page)
     guest.page.locator("#filter-result").select_option("ok")
     submit(guest.page, ".filters button")
     yield "audit-filtered"
     guest.page.locator("#filter-handle").fill("U-1")
     submit(guest.page, ".filters button")
     yield "audit-wrong"
+
+
+def unfold(page: Page) -> None:
+    """The filters of the audit are folded on a telephone."""
+    summary = page.locator(".filters-fold > summary")
+    if summary.is_visible():
+        summary.click()
 
 
 def menu(guest: Guest) -> Stops:

@@ -116,6 +116,13 @@ def test_a_wrong_value_is_answered_clearly_and_gets_into_no_address(
         assert not receipts(page)
 
 
+def test_of_a_wrong_form_the_other_filters_stay_filled_in(admin: Client) -> None:
+    page = text(admin.post("/audit/filter", {"handle": "700000001", "result": "ok", "from": "2026-11-01"}))
+    assert '<option value="ok" selected>' in page
+    assert 'value="2026-11-01"' in page
+    assert page.index("That is no handle") < page.index('for="filter-job"'), "below its field"
+
+
 def test_a_last_day_before_the_first_is_said_to_be_one(admin: Client) -> None:
     assert "before the first" in text(admin.get("/audit?from=2026-11-02&to=2026-11-01"))
     assert admin.get("/audit?from=2026-11-02&to=2026-11-02").status_code == 200

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
+import redis
 from django.contrib.auth.models import Group
 from django.test import Client
 
+from cache_layer.keys import Keys
 from cache_layer.settings import CACHES
+from cache_layer.statistics import Stats
 from pomni_admin.accounts.models import User
 from pomni_admin.audit import acts
 from pomni_admin.cache import layer
-from tests.browser.scene import set_up
+from tests.browser.scene import instances, set_up
 from tests.harness.cast import Cast
 from tests.harness.clock import within_a_minute
 from tests.harness.servers import Database
@@ -66,7 +70,7 @@ def test_every_cache_has_a_card_with_what_makes_sense_for_it(admin: Client, cast
 def test_instances_are_listed_with_what_is_off_there_and_who_is_silent(admin: Client, cast: Cast) -> None:
     set_up(os.environ["REDIS_URL"], [cast.alisa, cast.boris, cast.vera])
     seen = text(admin)
-    assert "pomni-bot-7d9c5-xk2lp · pid 17 1f3a9c2e closed: Redis is used –" in seen.replace("&nbsp;", " ")
+    assert "pomni-bot-7d9c5-xk2lp pid 17 1f3a9c2e closed –" in seen.replace("&nbsp;", " ")
     assert "0b77e410 silent rag by hand" in seen
     assert "recent_history a secret is missing" in seen
 
@@ -88,7 +92,7 @@ def test_a_switch_is_turned_for_all_put_on_record_and_shown(admin: Client) -> No
         ("cache.switch_off", "vera", "rag", "incident", "already_off"),
         ("cache.switch_off", "vera", "rag", "wrong_data", "ok"),
     ]
-    assert "Switched a cache off" in admin.get("/audit").content.decode()
+    assert "Switching a cache off" in admin.get("/audit").content.decode()
 
 
 def test_a_reason_that_is_not_on_the_list_switches_nothing(admin: Client) -> None:
@@ -106,6 +110,27 @@ def test_a_cache_that_the_environment_keeps_off_says_so(admin: Client, monkeypat
     assert "X is not set" in card(admin, "rag")
 
 
+def test_a_cache_that_other_processes_do_not_use_says_in_how_many(admin: Client) -> None:
+    """Of those that are heard of: what a silent one said of itself no longer counts."""
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+        instances(client)
+        assert re.search(r"off in 1 process\s", card(admin, "talkbuf"))
+        assert "off in" not in card(admin, "access_state")
+        switch(admin, "talkbuf", "off", "other")
+        instances(client)
+        said = switch(admin, "talkbuf", "on", "repaired")
+    assert "talkbuf is switched on, but in 1 process it stays off for another reason: see Instances." in said
+
+
+def test_what_was_counted_just_now_and_is_not_drawn_yet_leaves_a_word_where_the_chart_will_be(admin: Client) -> None:
+    within_a_minute(10)
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+        client.hset(Stats(Keys("")).key(int(time.time()) // 60), "rag.hit", 24)
+    shown = card(admin, "rag")
+    assert "Nothing to draw yet" in shown
+    assert "Last 15 minutes" in shown
+
+
 def test_a_mistyped_name_drops_nothing_and_says_so(admin: Client) -> None:
     reason = last_reason(admin)
     answer = admin.post("/caches/rag/drop", {"reason": reason, "typed": "rug"})
@@ -113,6 +138,7 @@ def test_a_mistyped_name_drops_nothing_and_says_so(admin: Client) -> None:
     html = answer.content.decode()
     assert "That is not the name of this cache. Nothing was dropped." in html
     assert f'<option value="{reason}" selected>' in html
+    assert 'value="rug"' in html
     assert 'name="next" value="/caches/rag/drop"' in html, "who then chooses a language comes back to the question"
     assert not acts.recent(1)
 

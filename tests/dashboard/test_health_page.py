@@ -88,7 +88,7 @@ def test_a_trigger_that_is_switched_off_is_named(viewer: Client, installed: Data
     installed.rows("ALTER TABLE subscriptions DISABLE TRIGGER pomni_relay_changed")
     said = text(viewer)
     assert "1 of 12 wrong" in said
-    assert re.search(r"subscriptions\s+disabled\s+pomni_relay_changed", said)
+    assert re.search(r"subscriptions\s+disabled\s+pomni_\s?relay_\s?changed", said)
 
 
 @pytest.mark.parametrize(
@@ -164,18 +164,30 @@ def presence(role: str, *, silent_s: float = 0.0) -> None:
 def test_a_worker_that_has_fallen_silent_is_not_said_to_be_there(viewer: Client) -> None:
     presence("worker", silent_s=8)
     said = text(viewer)
-    assert re.search(r"Workers silent host-1 · pid\s41", said)
-    assert re.search(r"Workers none lives No worker: summary jobs wait", said)
+    assert re.search(r"Workers No worker: summary jobs wait[^<]*? none alive host-1 pid\s41", said)
     assert "celery -A pomni_admin worker" in said.split("Redis Caches")[0], "it is among what needs attention"
+
+
+def test_what_needs_attention_is_told_the_worst_first_and_leads_to_its_place(viewer: Client) -> None:
+    """Qdrant's collection, which comes first on the page, is not there yet: that is doubtful only."""
+    html = viewer.get("/health").content.decode().partition('id="health-attention"')[2].partition("</section>")[0]
+    tones = re.findall(r'<li class="is-(\w+)"', html)
+    assert tones == sorted(tones)
+    assert set(tones) == {"bad", "doubtful"}
+    page = viewer.get("/health").content.decode()
+    places = re.findall(r'href="#([\w-]+)"', html)
+    assert {"role-worker", "part-qdrant", "health-triggers"} <= set(places)
+    assert all(f'id="{place}"' in page for place in places)
+    assert '<code class="nowrap">celery -A pomni_admin worker</code>' in html
 
 
 def test_when_everybody_is_there_it_says_so(viewer: Client, installed: Database) -> None:
     for role in WANTED:
         presence(role)
     said = text(viewer)
-    assert re.search(r"Workers there host-1", said)
+    assert re.search(r"Workers alive host-1", said)
     assert "No worker" not in said
-    assert not [code for code in HEALTH.view("").attention if not code.startswith(("postgres_", "qdrant_"))]
+    assert not [one for one in HEALTH.view("").attention if not one.code.startswith(("postgres_", "qdrant_"))]
 
 
 def test_a_provider_that_refuses_is_shown_with_since_when_and_until_when(viewer: Client) -> None:

@@ -145,7 +145,7 @@ def test_a_pause_says_since_when_by_whom_and_why_and_the_job_goes_on_afterwards(
     assert "Paused by admin" in html
     assert "The provider is in trouble" in html
     assert "It keeps its place" in html
-    assert "nobody works at it" in html
+    assert "nobody works on it" in html
     twice = press(admin, job, "pause")
     assert "only a running job can be. This one is “paused”" in twice
     assert "Paused by admin" in twice
@@ -163,12 +163,12 @@ def test_its_stages_and_pauses_stand_in_its_times(admin: Client, make: Make) -> 
     press(admin, job, "pause", "provider_trouble")
     press(admin, job, "resume")
     html = re.sub(r"\s+", " ", page(admin, job).partition('id="job-times"')[2].partition("</section>")[0])
-    assert re.findall(r'<li class="is-(\w+)"> <span>([^<]+)<', html) == [
+    assert re.findall(r'<li class="is-(\w+)"> <span class="stage-name"><svg.*?</svg>([^<]+)<', html) == [
         ("done", "Requested"),
         ("done", "Started"),
-        ("done", "Planned"),
-        ("going", "Summaries written"),
-        ("ahead", "Vectors written"),
+        ("done", "Plan"),
+        ("going", "Summaries"),
+        ("ahead", "Vectors"),
         ("ahead", "Ended"),
     ]
     assert re.search(r"waited 1\smin", html)
@@ -197,7 +197,7 @@ def test_what_was_done_to_it_is_on_record_refused_acts_too(admin: Client, make: 
         press(admin, job, "resume")
     record = page(admin, job).partition('id="job-record"')[2].partition("</section>")[0]
     assert record.count("<tr role") == 21, "twenty, and the head"
-    assert "Ran summaries again" not in record
+    assert "Repeat of summaries" not in record
     assert f'href="/audit?job={job.pk}"' in record
     assert "Earlier acts" in record
     all_of_it = admin.get(f"/audit?job={job.pk}").content.decode()
@@ -260,6 +260,23 @@ def test_how_long_it_still_takes_is_a_range_on_the_page_and_in_the_list(admin: C
     assert "not known yet" in page(admin, thin)
 
 
+@pytest.mark.parametrize(("silent_s", "tag"), [(5, ""), (15, "heartbeat overdue"), (40, "orphaned")])
+def test_a_late_heartbeat_is_told_and_then_no_estimate(admin: Client, make: Make, silent_s: int, tag: str) -> None:
+    job = make("running")
+    heard = timezone.now() - timedelta(seconds=silent_s)
+    Batch.objects.filter(job=job).update(state=BatchState.RUNNING, heartbeat_at=heard)
+    head = page(admin, job).partition('id="job-head"')[2].partition("</section>")[0]
+    assert ("heartbeat overdue" in head, "orphaned" in head) == (tag == "heartbeat overdue", tag == "orphaned")
+    assert (">not known<" in head) is bool(tag)
+
+
+def test_what_the_page_advises_is_the_button_that_stands_out(admin: Client, make: Make) -> None:
+    stands_out = re.compile(r'id="act-(\w+)">\s*<summary class="primary"')
+    assert stands_out.findall(page(admin, make("partial", ("llm_timeout",), note="some_failed"))) == ["retry"]
+    assert stands_out.findall(page(admin, make("paused"))) == ["resume"]
+    assert stands_out.findall(page(admin, make("ok", kind="weekly"))) == []
+
+
 def test_those_who_failed_are_retried_once_and_the_jobs_know_each_other(admin: Client, make: Make) -> None:
     job = make("partial", ("llm_timeout", "llm_timeout", "unexpected_KeyError"), note="some_failed")
     html = page(admin, job)
@@ -268,10 +285,10 @@ def test_those_who_failed_are_retried_once_and_the_jobs_know_each_other(admin: C
     assert re.search(r"The provider did not answer in time\s*<span[^>]*>llm_timeout<", html)
     retry = press(admin, job, "retry")
     other = Job.objects.get(retry_of=job)
-    assert "This job takes up those who failed" in retry
-    assert f'href="/jobs/{job.pk}"' in retry.partition("Retries those who failed in")[2][:100]
+    assert "This job takes up what failed" in retry
+    assert f'href="/jobs/{job.pk}"' in retry.partition("Retries what failed in")[2][:100]
     before = page(admin, job)
-    assert f'href="/jobs/{other.pk}"' in before.partition("Those who failed are taken up by")[2][:100]
+    assert f'href="/jobs/{other.pk}"' in before.partition("What failed is taken up by")[2][:100]
     assert "retry" not in offered(before)
     assert "That has been started already: this is the job" in press(admin, job, "retry")
     assert Job.objects.count() == 2
@@ -336,7 +353,7 @@ def test_a_resumed_partial_job_goes_on(admin: Client, make: Make) -> None:
 def test_a_rebuild_speaks_of_periods_and_shows_a_handle(admin: Client, make: Make, cast: Cast) -> None:
     job = make("partial", ("llm_timeout", "llm_timeout"), kind="rebuild", user_id=cast.alisa, note="deadline", total=12)
     html = page(admin, job)
-    for said in ("Periods checked", "Periods failed", "Retry 2 periods that failed", "2 periods remaining", "1 day to"):
+    for said in ("Periods checked", "Periods failed", "Retry 2 periods that failed", "2 periods remain.", "1 day to"):
         assert said in html, said
     assert "people" not in html.partition('id="job-head"')[2].partition('id="job-times"')[0].lower()
     assert handle_of(cast.alisa) in html
@@ -410,9 +427,9 @@ def test_twenty_thousand_batches_are_a_grid_of_two_hundred_cells(admin: Client, 
         "left-behind",
         "waiting",
     )
-    assert "101–200: 100 done, 1 with failures" in grid
+    assert "101–200: 100 done, 0 running, 0 left behind; 1 with failures" in grid
     tally = re.sub(r"<[^>]+>", "", html.partition('id="job-tally"')[2].partition("</ul>")[0])
-    assert [int(n.replace(",", "")) for n in re.findall(r"[\d,]+", tally)] == [9999, 1, 1, 1, 9999]
+    assert [int(n.replace(",", "")) for n in re.findall(r"[\d,]+", tally)] == [9999, 1, 1, 9999, 1]
     viewer = Audience(Role.VIEWER, "ru")
     before = JOB.paint_live(JOB.view(str(job.pk)), viewer)
     Batch.objects.filter(job=job, number=20000).update(state="done")

@@ -92,6 +92,13 @@ def test_what_an_ended_job_has_not_reached_is_told() -> None:
     assert (found[3].done, found[3].total, found[3].is_counted) == (60, 100, True)
 
 
+def test_a_job_that_ended_with_people_left_has_not_written_all_though_its_batches_are_over() -> None:
+    ended = job(**{**DONE, "state": "partial", "checked_users": 88, "remaining": 12})
+    found = {one.name: one for one in stages(ended, Milestones(None, at(2), at(15), at(18)), ())}
+    assert (found["written"].how, found["written"].done) == ("missed", 88)
+    assert (found["vectors"].how, found["vectors"].took_s) == ("done", None)
+
+
 def test_of_a_job_from_before_the_plan_was_kept_no_false_time_is_shown() -> None:
     found = stages(job(**DONE), Milestones(None, None, at(15), at(18)), ())
     assert (found[2].how, found[2].at, found[3].took_s) == ("done", None, None)

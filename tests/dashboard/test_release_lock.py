@@ -94,7 +94,7 @@ def test_what_it_will_do_is_said_before(admin: Client) -> None:
     grant = layer().locks.acquire("nightly", token="a", holder=BOT)
     said = text(admin, grant)
     assert "Take this lock from its holder?" in said
-    assert "host-1 · pid 41" in said
+    assert "host-1 pid\N{NO-BREAK SPACE}41" in said.replace("&nbsp;", "\N{NO-BREAK SPACE}")
     assert "Its holder lives" in said
     assert f"under fence {grant.fence:,} is refused" in said
     assert "Nobody waits for it now" in said

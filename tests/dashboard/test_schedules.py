@@ -82,7 +82,7 @@ def test_one_is_switched_off_and_on_with_a_reason(admin: Client) -> None:
     ]
     audit = admin.get("/audit")
     assert audit.status_code == 200, "a kind is not taken for a job's id"
-    assert "Switched a schedule off" in audit.content.decode()
+    assert "Switching a schedule off" in audit.content.decode()
 
 
 def test_switching_off_asks_who_signed_in_long_ago(database: Database) -> None:

@@ -19,13 +19,18 @@ from pomni_admin.dashboard.health.qdrant import QdrantFacts
 from pomni_admin.dashboard.health.redis import RedisFacts
 from pomni_admin.dashboard.live.hub import HubFigures
 
-Kind: TypeAlias = Literal["text", "count", "bytes", "ms", "duration", "age", "left"]
+Kind: TypeAlias = Literal["text", "name", "count", "bytes", "ms", "duration", "age", "left"]
 Tone: TypeAlias = Literal["", "doubtful", "bad"]
 Value: TypeAlias = str | Promise | float | datetime | None
 
 PROVIDER_SERVICES = {"llm": _("Model"), "embeddings": _("Embeddings")}
 MISSING = _("not there yet")
-KEEPS = {"aof": _("each write (AOF)"), "rdb": _("a copy now and then (RDB)")}
+KEEPS = {
+    "aof": _("yes, each write (AOF)"),
+    "rdb": _("yes, a copy now and then (RDB)"),
+    "no": pgettext_lazy("keeps", "no"),
+    None: pgettext_lazy("keeps", "unknown"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ def redis(told: Told[RedisFacts]) -> PartView:
         Figure(_("When memory is full"), facts.policy, "text", tone="bad" if "redis_evicts" in facts.wrongs else ""),
         Figure(_("Keys evicted"), facts.evicted, tone="bad" if facts.evicted else ""),
         Figure(_("Clients"), facts.clients, of=facts.clients_max),
-        Figure(_("Keeps over a restart"), KEEPS.get(facts.keeps or "", facts.keeps), "text"),
+        Figure(_("Keeps over a restart"), KEEPS.get(facts.keeps, facts.keeps), "text"),
         Figure(_("Running for"), facts.up_s, "duration"),
     )
     return PartView("redis", "Redis", about, "answers", "", facts.version, facts.latency_ms, figures, facts.wrongs)
@@ -108,7 +113,7 @@ def postgres(told: Told[PostgresFacts]) -> PartView:
             tone="doubtful" if "postgres_held_up" in facts.wrongs else "",
         ),
         Figure(_("Our tables"), facts.tables_bytes, "bytes"),
-        Figure(_("The largest"), largest, "text"),
+        Figure(_("The largest"), largest, "name"),
         Figure(_("Its size"), facts.tables.get(largest or ""), "bytes"),
     )
     return PartView(
@@ -121,9 +126,9 @@ def qdrant(told: Told[QdrantFacts]) -> PartView:
     facts = told.value
     if facts is None:
         return _silent("qdrant", "Qdrant", about, told)
-    tone: Tone = "bad" if facts.wrongs else ""
+    tone: Tone = "doubtful" if facts.wrongs else ""
     figures = (
-        Figure(_("Collection"), facts.collection, "text"),
+        Figure(_("Collection"), facts.collection, "name"),
         Figure(_("Its state"), MISSING if facts.status == "missing" else facts.status, "text", tone=tone),
         Figure(_("Points"), facts.points),
     )
@@ -177,9 +182,9 @@ def hub(figures: HubFigures, *, has_redis: bool) -> PartView:
         "answers",
         figures=(
             Figure(_("Viewers now"), figures.viewers),
-            Figure(_("Pages that they watch"), figures.pages),
-            Figure(_("Times a page was read"), figures.paintings),
-            Figure(_("Updates merged for slow viewers"), figures.coalesced),
+            Figure(_("Pages open"), figures.pages),
+            Figure(_("Page reads"), figures.paintings),
+            Figure(_("Updates merged"), figures.coalesced),
             Figure(_("Viewers lost by a fault"), figures.dropped, tone="doubtful" if figures.dropped else ""),
         ),
         wrongs=wrongs,

@@ -19,7 +19,7 @@ class RedisFacts:
     Attributes:
         circuit: of this process.
         memory_max_bytes: None also where there is no limit.
-        keeps: `aof` or `rdb`, what it would have after a restart; None also where it has saved nothing yet.
+        keeps: `aof`, `rdb` or `no`: what it would have after a restart.
         keeps_well: False when its last writing failed.
         evicted: keys, since it was started.
     """
@@ -80,7 +80,9 @@ def ask() -> RedisFacts:
 def _keeps(said: Mapping[str, str]) -> str | None:
     if said.get("aof_enabled") == "1":
         return "aof"
-    return "rdb" if _number(said, "rdb_saves") or said.get("rdb_bgsave_in_progress") == "1" else None
+    if "rdb_saves" not in said and "rdb_bgsave_in_progress" not in said:
+        return None
+    return "rdb" if _number(said, "rdb_saves") or said.get("rdb_bgsave_in_progress") == "1" else "no"
 
 
 def _number(said: Mapping[str, str], field: str) -> int | None:

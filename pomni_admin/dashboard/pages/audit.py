@@ -20,7 +20,7 @@ from pomni_admin.audit.vocabulary import Act
 from pomni_admin.dashboard import audit_csv
 from pomni_admin.dashboard.access import requires
 from pomni_admin.dashboard.audit_entry import AuditEntry
-from pomni_admin.dashboard.audit_filters import RESULT_WORDS, Asked, Wrong, read, whole_job_id
+from pomni_admin.dashboard.audit_filters import RESULT_WORDS, Asked, Wrong, passing, read, whole_job_id
 from pomni_admin.dashboard.page import Page
 from pomni_admin.dashboard.show import answer
 
@@ -83,7 +83,7 @@ def audit(request: HttpRequest) -> HttpResponse:
     try:
         asked = read(request.GET, lambda: actors)
     except Wrong as wrong:
-        return _wrong(request, wrong, actors)
+        return _wrong(request, wrong, request.GET, actors)
     return answer(request, AUDIT, asked.address, AUDIT.of(asked), _choices(asked.shown, actors))
 
 
@@ -99,7 +99,7 @@ def choose(request: HttpRequest) -> HttpResponse:
     try:
         asked = read(given, lambda: actors)
     except Wrong as wrong:
-        return _wrong(request, wrong, actors)
+        return _wrong(request, wrong, given, actors)
     address = Asked(asked.filters, asked.shown).address
     return redirect(reverse("dashboard:audit") + (f"?{address}" if address else ""))
 
@@ -111,7 +111,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     try:
         asked = read(request.POST, entries.actors)
     except Wrong as wrong:
-        return _wrong(request, wrong, entries.actors())
+        return _wrong(request, wrong, request.POST, entries.actors())
     recorded = acts.begin(actor=cast(User, request.user), act=Act.EXPORT_AUDIT, handle=asked.filters.handle)
     response = StreamingHttpResponse(audit_csv.file(asked.filters, recorded), content_type="text/csv; charset=utf-8")
     name = f"pomni-audit-{datetime.now(UTC):%Y-%m-%d-%H%M%S}.csv"
@@ -124,10 +124,11 @@ def _choices(shown: Mapping[str, str], actors: Collection[str]) -> dict[str, Any
     return {"shown": shown, "actors": actors, "acts": Act.choices, "results": RESULT_WORDS}
 
 
-def _wrong(request: HttpRequest, wrong: Wrong, actors: Collection[str]) -> HttpResponse:
-    """The page without a list, and in its place what is allowed; the value is not repeated."""
+def _wrong(request: HttpRequest, wrong: Wrong, given: Mapping[str, Any], actors: Collection[str]) -> HttpResponse:
+    """The page without a list, and in its place what is allowed; of the values only the one is not repeated."""
+    shown = {name: value for name, value in passing(given, actors).items() if name != wrong.field}
     view = AuditView((), "", "", is_newest=False, is_older=False, is_filtered=True, wrong=wrong.field)
-    response = answer(request, AUDIT, f"wrong={wrong.field}", view, {**_choices({}, actors), "here": AUDIT.address})
+    response = answer(request, AUDIT, f"wrong={wrong.field}", view, {**_choices(shown, actors), "here": AUDIT.address})
     response.status_code = 400
     return response
 

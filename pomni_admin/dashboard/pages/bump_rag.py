@@ -1,4 +1,4 @@
-"""Having retrieval begin anew after the corpus has changed: no answer from before is given any more."""
+"""Resetting the results of retrieval after the corpus has changed: no answer from before is given any more."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BumpView:
 
 class BumpRagPage(Page[BumpView]):
     name = "bump_rag"
-    title = gettext_lazy("Have retrieval begin anew")
+    title = gettext_lazy("Reset search results")
     permission = SWITCH_CACHES
     under = "caches"
 
@@ -67,8 +67,8 @@ def bump(request: HttpRequest) -> HttpResponse:
         recorded.result = "ok" if all(done) else "unreachable"
     if all(done):
         said = ngettext(
-            "Retrieval begins anew: no earlier answer of %(n)s collection is given any more.",
-            "Retrieval begins anew: no earlier answer of %(n)s collections is given any more.",
+            "Search results are reset: no earlier answer of %(n)s collection is given any more.",
+            "Search results are reset: no earlier answer of %(n)s collections is given any more.",
             len(chosen),
         )
         messages.success(request, said % {"n": len(chosen)})

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from cache_layer import Instance, Turned, Unavailable
@@ -99,7 +99,7 @@ class CachesPage(Page[CachesView]):
             circuit=layer.circuit,
             instance=next((row for row in rows if row.id == chosen), None),
             measured=measured,
-            cards=tuple(card(switches[name], span, past, measured, marks, layer.settings) for name in ORDER),
+            cards=tuple(card(switches[name], span, past, measured, marks, layer.settings, rows) for name in ORDER),
             instances=rows,
         )
 
@@ -168,10 +168,27 @@ def _tell(request: HttpRequest, name: str, turned: Turned | None, *, on: bool) -
     elif on and turned.switch.why_off:
         words = _("%(cache)s is switched on, but here it stays off: %(why)s.")
         messages.warning(request, words % {"cache": name, "why": turned.switch.why_off})
+    elif on and (elsewhere := _off_for_another_reason(name)):
+        words = ngettext(
+            "%(cache)s is switched on, but in %(n)s process it stays off for another reason: see Instances.",
+            "%(cache)s is switched on, but in %(n)s processes it stays off for another reason: see Instances.",
+            elsewhere,
+        )
+        messages.warning(request, words % {"cache": name, "n": elsewhere})
     elif on:
         messages.success(request, _("%(cache)s is switched on in all processes.") % {"cache": name})
     else:
         messages.success(request, _("%(cache)s is switched off in all processes.") % {"cache": name})
+
+
+def _off_for_another_reason(name: str) -> int:
+    """In how many processes that are heard of something else than the switch keeps the cache off."""
+    try:
+        rows = [InstanceRow.of(instance) for instance in cache.layer().stats.instances()]
+    except Unavailable:
+        return 0
+    other = [off for row in rows if not row.is_silent for off in row.off if off.because != "switch"]
+    return sum(off.cache == name for off in other)
 
 
 CACHES = CachesPage()

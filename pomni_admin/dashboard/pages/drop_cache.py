@@ -26,15 +26,18 @@ from pomni_admin.dashboard.page import Gone, Page
 from pomni_admin.dashboard.show import answer
 
 TOPIC = "caches"
+TYPED_MOST = 40
+"""As long as the field takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class DropView:
-    """The form. `is_wrong`: what was typed is not the cache's name."""
+    """The form. `is_wrong`: what was `typed` is not the cache's name."""
 
     cache: str
     reasons: tuple[Reason, ...] = REASONS[Act.DROP_CACHE]
     reason: str = ""
+    typed: str = ""
     is_wrong: bool = False
 
 
@@ -73,8 +76,10 @@ def drop(request: HttpRequest, name: str) -> HttpResponse:
     reason = request.POST.get("reason", "")
     if reason not in view.reasons:
         raise BadRequest("a reason from the list is wanted")
-    if request.POST.get("typed", "").strip() != name:
-        response = answer(request, DROP_CACHE, name, replace(view, reason=reason, is_wrong=True))
+    typed = request.POST.get("typed", "").strip()
+    if typed != name:
+        wrong = replace(view, reason=reason, typed=typed[:TYPED_MOST], is_wrong=True)
+        response = answer(request, DROP_CACHE, name, wrong)
         response.status_code = 400
         return response
     _drop(request, name, reason)

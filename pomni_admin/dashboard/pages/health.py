@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
@@ -25,9 +26,20 @@ from pomni_admin.dashboard.health.qdrant import QDRANT
 from pomni_admin.dashboard.health.redis import REDIS
 from pomni_admin.dashboard.health.relay import RELAY, RelayView
 from pomni_admin.dashboard.live.hub import hub
+from pomni_admin.dashboard.matters import Tone
 from pomni_admin.dashboard.page import Page
 from pomni_admin.dashboard.show import answer
 from pomni_admin.relay.standing import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Something that wants attention: a code of `operation_words.ADVICE`, and the id and name of what tells more."""
+
+    code: str
+    tone: Tone
+    where: str
+    name: str | Promise
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +73,28 @@ class HealthView:
     relay: RelayView
 
     @property
-    def attention(self) -> tuple[str, ...]:
-        """What is wrong, by codes of `operation_words.ADVICE`, the worst first."""
-        of_parts = [part for tone in ("bad", "doubtful") for part in self.parts if part.tone == tone]
-        found = [code for part in of_parts for code in part.wrongs]
-        return tuple(dict.fromkeys([*found, *self._of_processes, *self._of_relay]))
+    def attention(self) -> tuple[Wrong, ...]:
+        """What is wrong, each once, the worst first."""
+        once: dict[str, Wrong] = {}
+        for one in (*self._of_parts(), *self._of_processes(), *self._of_relay()):
+            once.setdefault(one.code, one)
+        return tuple(sorted(once.values(), key=lambda one: one.tone != "bad"))
 
-    @property
-    def _of_processes(self) -> list[str]:
-        return [row.wrong for row in self.roles or () if row.wrong]
+    def _of_parts(self) -> Iterator[Wrong]:
+        for part in self.parts:
+            for code in part.wrongs:
+                yield Wrong(code, "bad" if part.tone == "bad" else "doubtful", f"part-{part.name}", part.title)
 
-    @property
-    def _of_relay(self) -> list[str]:
-        found = {"relay_late": self.relay.is_late, "relay_triggers": bool(self.relay.wrong)}
-        return [code for code, is_so in found.items() if is_so]
+    def _of_processes(self) -> Iterator[Wrong]:
+        for row in self.roles or ():
+            if row.wrong:
+                yield Wrong(row.wrong, "bad", f"role-{row.role}", gettext_lazy("Processes"))
+
+    def _of_relay(self) -> Iterator[Wrong]:
+        if self.relay.is_late:
+            yield Wrong("relay_late", "doubtful", "health-relay", gettext_lazy("Relay"))
+        if self.relay.wrong:
+            yield Wrong("relay_triggers", "bad", "health-triggers", gettext_lazy("Triggers"))
 
 
 def lag_words() -> Mapping[str, str]:

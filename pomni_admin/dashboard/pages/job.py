@@ -42,7 +42,7 @@ STEER: Final[Mapping[str, Steer]] = {
 DONE: Final[Mapping[str, Promise]] = {
     "pause": gettext_lazy("The job is paused: nobody further is started. It keeps its place."),
     "resume": gettext_lazy("The job goes on."),
-    "retry": gettext_lazy("This job takes up those who failed."),
+    "retry": gettext_lazy("This job takes up what failed."),
     "again": gettext_lazy("This job runs the same once more."),
     "cancel": gettext_lazy("The job is being canceled: nobody further is started."),
 }
@@ -65,6 +65,7 @@ class JobPage(Page[JobView]):
     permission = VIEW_SITE
     fragments = ("head", "acts", "counters", "workers", "failures", "locks", "times", "record", "tally")
     under = "jobs"
+    refresh_s = 10.0  # workers that die announce nothing
     gone = "dashboard/job/gone.html"
 
     def topics(self, subject: str) -> Collection[str]:

@@ -19,6 +19,7 @@ from pomni_admin.accounts.roles import VIEW_SITE
 from pomni_admin.dashboard import tokens
 from pomni_admin.dashboard.access import requires
 from pomni_admin.dashboard.charts import Chart, Mark, Series
+from pomni_admin.dashboard.health.processes import Process
 from pomni_admin.dashboard.page import Page
 from pomni_admin.dashboard.progress import ACTIVE, Progress
 from pomni_admin.dashboard.show import answer
@@ -66,6 +67,7 @@ class StyleguideView:
     away: Known
     empty: Known
     spans: tuple[str, ...]
+    process: Process
     ago: datetime
     ahead: datetime
 
@@ -91,13 +93,14 @@ class StyleguidePage(Page[StyleguideView]):
             signs=tokens.signs(),
             states=tuple(JOB_STATES),
             progress=tuple(_progress(state, now) for state in JOB_STATES),
-            lines=_chart("lines", "lines", now, Series("p50", WAVE), Series("p95", tuple(2 * value for value in WAVE))),
-            bars=_chart("bars", "bars", now, Series("hits", WAVE), Series("others", WAVE[::-1])),
+            lines=_chart("lines", "lines", now, Series("p50", WAVE, WAVE[0]), Series("p95", HIGHER, HIGHER[0])),
+            bars=_chart("bars", "bars", now, Series("hits", WAVE, sum(WAVE)), Series("others", WAVE[::-1], sum(WAVE))),
             nothing=_chart("nothing", "bars", now, Series("people", (None,) * len(WAVE))),
             table=Known(rows),
             away=Known((), "redis"),
             empty=Known(()),
             spans=tuple(SPANS),
+            process=Process("", "web", "1f3a9c2e", "pomni-web-0", 17, now, now, is_silent=False, circuit="closed"),
             ago=now - timedelta(seconds=94),
             ahead=now + timedelta(minutes=12),
         )
@@ -105,6 +108,7 @@ class StyleguidePage(Page[StyleguideView]):
 
 SAMPLES: Final = (("access_state", 3_912), ("recent_history", 1_204), ("rag", 7))
 WAVE: Final = (210.0, 240.0, 260.0, 330.0, 410.0, 390.0, 260.0, 240.0, 190.0, 200.0, 240.0, 300.0, 280.0, 230.0, 220.0)
+HIGHER: Final = tuple(2 * value for value in WAVE)
 
 
 def _progress(state: str, now: datetime) -> Progress:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django import template
@@ -39,12 +39,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A series as it is drawn: `path` for a line, `bars` for a layer; `number` is that of its colour, from 1."""
+    """A series as it is drawn: `path` for a line and `dots` for slots that stand alone, `bars` for a layer.
+
+    `number` is that of its colour, from 1; `whole` what it comes to over the whole span.
+    """
 
     number: int
     label: str
-    newest: str
+    whole: str
     path: str
+    dots: str
     bars: tuple[Bar, ...]
 
 
@@ -61,11 +65,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A gridline across time. `end` is the end of the axis, at the last one only."""
+    """A gridline across time. `has_day`: the axis begins and ends at the same time of day, and this is an end of it."""
 
     at: datetime
     x: float
-    end: datetime | None
+    has_day: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def count(value: float | None) -> str:
 def per_minute(value: float | None) -> str:
     if value is None:
         return NONE
-    return _("%(count)s/min") % {"count": number_format(value, 1 if 0 < value < 10 else 0, force_grouping=True)}
+    return _("%(count)s/min") % {"count": _plain(value) if value < 10 else number(round(value))}
 
 
 WRITTEN: Final[Mapping[Unit, Callable[[float | None], str]]] = {
@@ -95,6 +99,21 @@ WRITTEN: Final[Mapping[Unit, Callable[[float | None], str]]] = {
     "per_minute": per_minute,
     "us": microseconds,
 }
+
+
+def _plain(value: float) -> str:
+    """With a decimal where it has one."""
+    rounded = round(value, 1)
+    return number_format(rounded, 1 if rounded % 1 else 0, force_grouping=True)
+
+
+def _levels(unit: Unit, top: float) -> list[str]:
+    """What stands along the axis, from above: all three in the same unit."""
+    values = (top, top / 2, 0.0)
+    if unit != "us" or top < 1_000:
+        return [WRITTEN[unit](value) for value in values]
+    words, size = (_("%(count)s ms"), 1_000) if top < 1_000_000 else (_("%(count)s s"), 1_000_000)
+    return [words % {"count": _plain(value / size)} for value in values]
 
 
 @register.inclusion_tag("parts/chart.html")
@@ -117,7 +136,7 @@ def chart(of: Chart, title: str, about: str = "", empty: str = "") -> dict[str, 
         "width": WIDTH,
         "height": HEIGHT,
         "half": HEIGHT / 2,
-        "levels": [write(top), write(top / 2), write(0)],
+        "levels": _levels(of.unit, top),
         "series": [_drawn(of, place, top, write) for place in range(len(of.series))],
         "rows": [_row(of, place, step, write) for place in range(len(of.starts))],
         "ticks": _ticks(of),
@@ -155,29 +174,40 @@ def _values(chart: Chart) -> Sequence[Sequence[float | None]]:
 
 def _drawn(chart: Chart, place: int, top: float, write: Callable[[float | None], str]) -> Drawn:
     series = chart.series[place]
-    newest = next((value for value in reversed(series.values) if value is not None), None)
+    lines = chart.kind == "lines"
     return Drawn(
-        number=place + 1,
+        number=series.colour or place + 1,
         label=_label(series),
-        newest=write(newest),
-        path=_path(series.values, top) if chart.kind == "lines" else "",
+        whole=write(series.whole),
+        path=_path(series.values, top) if lines else "",
+        dots=_dots(series.values, top) if lines else "",
         bars=tuple(_bars(chart, place, top)) if chart.kind == "bars" else (),
     )
 
 
 def _path(values: Sequence[float | None], top: float) -> str:
-    """Straight from slot to slot, and interrupted where there is none; a slot alone becomes a dot."""
-    step = WIDTH / len(values)
+    """Straight from slot to slot, and interrupted where there is none."""
     parts: list[str] = []
     for place, value in enumerate(values):
-        if value is None:
+        if value is None or _is_alone(values, place):
             continue
-        x, y = (place + 0.5) * step, HEIGHT - value / top * HEIGHT
         begins = place == 0 or values[place - 1] is None
-        parts.append(f"{'M' if begins else 'L'}{x:.1f} {y:.1f}")
-        if begins and (place + 1 == len(values) or values[place + 1] is None):
-            parts.append("h.01")
+        parts.append(f"{'M' if begins else 'L'}{_point(values, place, value, top)}")
     return "".join(parts)
+
+
+def _dots(values: Sequence[float | None], top: float) -> str:
+    """The slots with none on either side, to which no line leads: of no length, drawn by their round ends."""
+    alone = [(place, value) for place, value in enumerate(values) if value is not None and _is_alone(values, place)]
+    return "".join(f"M{_point(values, place, value, top)}h.01" for place, value in alone)
+
+
+def _is_alone(values: Sequence[float | None], place: int) -> bool:
+    return all(value is None for value in (*values[max(place - 1, 0) : place], *values[place + 1 : place + 2]))
+
+
+def _point(values: Sequence[float | None], place: int, value: float, top: float) -> str:
+    return f"{(place + 0.5) * WIDTH / len(values):.1f} {HEIGHT - value / top * HEIGHT:.1f}"
 
 
 def _bars(chart: Chart, place: int, top: float) -> Sequence[Bar]:
@@ -207,12 +237,13 @@ def _row(chart: Chart, place: int, step: float, write: Callable[[float | None], 
 
 
 def _ticks(chart: Chart) -> list[Tick]:
+    """At the ends of the axis, and between its equal parts."""
     parts = chart.span.gridlines
-    each = len(chart.starts) // parts
-    end = chart.starts[-1] + chart.span.slot
+    first, whole = chart.starts[0], chart.span.slot * len(chart.starts)
+    is_a_day = whole % timedelta(days=1) == timedelta()
     return [
-        Tick(chart.starts[place * each], place * WIDTH / parts, end if place == parts - 1 else None)
-        for place in range(parts)
+        Tick(first + whole * place / parts, place * WIDTH / parts, is_a_day and place in {0, parts})
+        for place in range(parts + 1)
     ]
 
 

@@ -27,6 +27,7 @@ word_filters(
         "job_state": words.JOB_STATES,
         "job_kind": words.JOB_KINDS,
         "span_word": words.SPANS,
+        "last_span_word": words.LAST_SPANS,
         "away_word": words.AWAY,
         "place_word": words.PLACES,
         "circuit_word": words.CIRCUIT,
@@ -93,7 +94,11 @@ def duration(seconds: float | None) -> str:
 
 @register.filter
 def milliseconds(value: float | None) -> str:
-    return NONE if value is None else _("%(count)s ms") % {"count": number_format(value, 1 if value < 10 else 0)}
+    if value is None:
+        return NONE
+    if value < 0.1:
+        return _("< %(count)s ms") % {"count": number_format(0.1, 1)}
+    return _("%(count)s ms") % {"count": number_format(value, 1 if value < 10 else 0)}
 
 
 @register.filter
@@ -121,6 +126,12 @@ def age(at: datetime | None) -> SafeString | str:
 
 
 @register.simple_tag
+def lasted(since: datetime | None) -> SafeString | str:
+    """A point in time that the page's script turns into `12 s`, for how long something has gone on since."""
+    return _time(since, "lasted")
+
+
+@register.simple_tag
 def left(at: datetime | None) -> SafeString | str:
     """A point in time that the page's script turns into `in 12 s` and keeps right."""
     return _time(at, "left")
@@ -138,7 +149,13 @@ def clock(at: datetime | None) -> SafeString | str:
     return _time(at, "clock")
 
 
-FORMATS: Mapping[str, str] = {"clock": "%H:%M", "moment": "%Y-%m-%d %H:%M:%S"}
+@register.simple_tag
+def day(at: datetime | None) -> SafeString | str:
+    """A date, which the page's script turns into that of where the reader is."""
+    return _time(at, "day")
+
+
+FORMATS: Mapping[str, str] = {"clock": "%H:%M", "day": "%Y-%m-%d", "moment": "%Y-%m-%d %H:%M:%S"}
 
 
 def _time(at: datetime | None, shown_as: str) -> SafeString | str:
@@ -150,7 +167,7 @@ def _time(at: datetime | None, shown_as: str) -> SafeString | str:
         '<time datetime="{}" title="{}" class="{}" data-shown="{}">{}</time>',
         utc.isoformat(timespec="milliseconds"),
         utc.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        "absolute" if shown_as in {"moment", "clock"} else "relative",
+        "absolute" if shown_as in FORMATS else "relative",
         shown_as,
         text,
     )

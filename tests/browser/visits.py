@@ -100,7 +100,9 @@ def job_retrying(guest: Guest) -> Stops:
 
 
 def jobs_wrong(guest: Guest) -> Stops:
-    guest.open("jobs?q=kind:nightly")
+    guest.open("jobs")
+    guest.page.locator("#q").fill("kind:nightly")
+    submit(guest.page, ".search form button")
     yield "jobs-wrong"
 
 

@@ -192,7 +192,7 @@ def test_another_of_its_kind_is_told_with_a_link_to_it(admin: Client) -> None:
     send(admin)
     job = Job.objects.get()
     html = send(admin, day="2026-03-01").content.decode()
-    assert "one kind runs once at a time" in html
+    assert "only one of a kind runs at a time" in html
     assert f'href="/jobs/{job.pk}"' in html
     assert 'value="2026-03-01"' in html
     send(admin, kind="monthly")

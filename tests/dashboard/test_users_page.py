@@ -238,7 +238,7 @@ def test_what_redis_holds_is_told_by_kind_size_and_times_only(agent: Client, cas
     held = answer.partition("What Redis holds on this person")[2]
     for kind in ("Whether they have access", "Who they are to the bot", "Messages being merged into one turn"):
         assert kind in held
-    assert "≤ 1 kB" in held
+    assert "≤\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}kB" in held
     assert 'data-shown="age"' in held
     assert 'data-shown="left"' in held
     assert "тревожно" not in answer

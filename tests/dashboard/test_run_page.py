@@ -64,6 +64,13 @@ def test_each_kind_is_started_for_the_last_period_unless_told_otherwise(
     assert (entry.act, entry.reason, entry.result, entry.subject) == ("summaries.run", "missed_run", "ok", str(job.pk))
 
 
+def test_the_chosen_day_is_told_with_its_weekday(admin: Client) -> None:
+    """A browser writes the field in its own way, in which days and months may change places."""
+    page = send(admin, day="2026-11-03", whom="one").content.decode()
+    assert "2026-11-03, Tuesday" in page
+    assert f"{periods.weekly().start}, Monday" in page
+
+
 @pytest.mark.parametrize("by", ["user id", "handle", "handle in small letters"])
 def test_one_person_is_named_by_handle_or_user_id(admin: Client, cast: Cast, by: str) -> None:
     handle = handle_of(cast.alisa)

@@ -103,7 +103,7 @@ def test_a_reason_from_the_list_is_wanted(admin: Client, reason: str) -> None:
 def test_a_missed_night_is_offered_and_run_once(admin: Client) -> None:
     first, *others = asleep(4)
     html = admin.get("/jobs").content.decode()
-    assert f"{len(others) + 1} were missed" in html
+    assert f"{len(others) + 1} runs were missed" in html
     assert f'value="{first}"' in html
     page = admin.post("/jobs/schedules/daily/run-missed", {"start": first}, follow=True).content.decode()
     job = Job.objects.get()

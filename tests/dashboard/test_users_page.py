@@ -86,6 +86,20 @@ def pay(database: Database, user_id: int) -> None:
     )
 
 
+def test_what_is_no_id_names_handles_only_to_those_who_find_people_by_them(agent: Client, admin: Client) -> None:
+    assert "handle" not in problem_in(find(agent, "Alisa"))
+    assert "A handle is U- and ten letters or digits" in problem_in(find(admin, "Alisa"))
+
+
+def test_status_and_plan_are_in_words_and_an_unknown_one_is_as_it_stands(
+    agent: Client, cast: Cast, database: Database
+) -> None:
+    database.rows("UPDATE subscriptions SET status = 'active', plan = 'lifetime' RETURNING 1")
+    answer = page(agent.post(FIND, {"text": str(cast.alisa)}, headers={"accept-language": "ru"}))
+    assert re.search(r"Статус подписки</th>.*?действует", answer, re.S)
+    assert re.search(r"Тариф</th>.*?lifetime", answer, re.S)
+
+
 def test_a_person_is_found_by_each_of_the_three_ids(agent: Client, cast: Cast, database: Database) -> None:
     pay(database, cast.alisa)
     for text, kind in (

@@ -103,7 +103,7 @@ def bulk_name(act: str, count: int, of: int | None = None) -> str:
         return ngettext("Retry failed users of %(n)s job", "Retry failed users of %(n)s jobs", count) % figures
     if of is None or of == count:
         return ngettext("Cancel %(n)s job", "Cancel %(n)s jobs", count) % figures
-    return ngettext("Cancel %(n)s of %(all)s job", "Cancel %(n)s of %(all)s jobs", count) % figures
+    return ngettext("Cancel %(n)s of %(all)s jobs", "Cancel %(n)s of %(all)s jobs", count) % figures
 
 
 @register.simple_tag

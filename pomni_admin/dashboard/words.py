@@ -136,7 +136,7 @@ PLANS: Final[Words] = {
     "year": pgettext_lazy("plan", "a year"),
 }
 VERDICTS: Final[Words] = {
-    "equal": _("cached and true state: equal"),
+    "equal": _("cached and actual state: equal"),
     "differs": _("cached state differs"),
     "absent": _("nothing cached"),
     "off": _("cache is off: the bot reads PostgreSQL"),
@@ -163,7 +163,7 @@ DROPPED: Final[Words] = {
 }
 """What refreshing somebody's access may find to drop."""
 HELD: Final[Words] = {
-    "access_state": _("Whether they have access"),
+    "access_state": _("The record of their access"),
     "identity": _("Who they are to the bot: privacy and flags"),
     "recent_history": _("What was said lately, sealed"),
     "history_added": _("Messages said while the history is loaded, sealed"),

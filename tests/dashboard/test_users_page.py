@@ -176,7 +176,7 @@ def test_refreshing_drops_what_was_wrong_and_shows_that_it_is_right_now(agent: C
     after = page(agent.post(REFRESH, {"token": token_in(before)}))
     assert "Access has been refreshed" in after
     assert "the cached entry" in after
-    assert "cached and true state: equal" in after
+    assert "cached and actual state: equal" in after
     newest = acts.recent(1)[0]
     assert newest.receipt in after
     assert (newest.act, newest.result) == ("cache.access_state.invalidate", "ok")
@@ -250,7 +250,7 @@ def test_what_redis_holds_is_told_by_kind_size_and_times_only(agent: Client, cas
     asyncio.run(meet(cast.tg_id("alisa"), cast.alisa))
     answer = find(agent, str(cast.tg_id("alisa")))
     held = answer.partition("What Redis holds on this person")[2]
-    for kind in ("Whether they have access", "Who they are to the bot", "Messages being merged into one turn"):
+    for kind in ("The record of their access", "Who they are to the bot", "Messages being merged into one turn"):
         assert kind in held
     assert "≤\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}kB" in held
     assert 'data-shown="age"' in held

@@ -100,7 +100,14 @@ class FirstCodeForm(ActivateTOTPForm):
         return code
 
 
-class PasswordForm(PasswordChangeForm):
+class SaidAtTheFirst:
+    """What is wrong with a new password is said at the field in which it is chosen, not at its repetition."""
+
+    def validate_password_for_user(self, user: AbstractBaseUser, _field: str = "") -> None:
+        super().validate_password_for_user(user, "new_password1")  # type: ignore[misc]
+
+
+class PasswordForm(SaidAtTheFirst, PasswordChangeForm):
     """A new password for somebody who knows the old one, which is throttled like a code."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -114,7 +121,7 @@ class PasswordForm(PasswordChangeForm):
         return old
 
 
-class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # only the stubs have arguments
+class NewPasswordForm(SaidAtTheFirst, SetPasswordForm):  # type: ignore[type-arg]  # only the stubs have arguments
     """A password for somebody who holds a link."""
 
 

@@ -37,7 +37,7 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One account as the People page shows it.
+    """One account as the Staff page shows it.
 
     Attributes:
         state: `active`; `invited`, with a link that is still good; `lapsed`, whose invitation is over; `inactive`.

@@ -21,7 +21,7 @@ class Reason(TextChoices):
     REFUNDED = "refunded", _("Was refunded and still has access")
     PLAN_CHANGED = "plan_changed", _("Changed the plan")
     TRIAL_CHANGED = "trial_changed", _("The trial was changed")
-    STATES_DIFFER = "states_differ", _("Cached and true state differ")
+    STATES_DIFFER = "states_differ", _("Cached and actual state differ")
     MISSED_RUN = "missed_run", _("The scheduled run is missing")
     RUN_AGAIN = "run_again", _("The run has to be repeated")
     STUCK = "stuck", _("It does not move")

@@ -121,7 +121,7 @@ SPANS: Final[Words] = {
 FATES: Final[Words] = {
     "starts": _("A job for those who failed starts at once."),
     "waits": _("Waits in line: starts when no other job of its kind runs."),
-    "stops": _("Nobody further is started; what is written stays."),
+    "stops": _("No more people are processed; what is written stays."),
     "leaves": _("Is taken out of the line of retries."),
     "gone": _("Is not kept any more."),
     "active": _("Has not ended."),

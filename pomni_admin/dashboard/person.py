@@ -19,21 +19,27 @@ from cache_layer import AccessState, Holding, Peek
 from pomni_admin import cache
 from pomni_admin.bot.access import read_access
 from pomni_admin.bot.payments import Payment, last_payments
-from pomni_admin.dashboard.words import ACCESS_REASONS
+from pomni_admin.dashboard.words import ACCESS_REASONS, PLANS, SUBSCRIPTION_STATES, Words
 
 Value = bool | str | datetime | None | Promise
 
+
+def _said(words: Words, code: str | None) -> Value:
+    """In words; what the words do not know, as it stands in the database."""
+    return None if code is None else words.get(code, code)
+
+
 ROWS: Final[tuple[tuple[str | Promise, Callable[[AccessState], Value]], ...]] = (
     (_("Has access"), lambda state: state.has_access),
-    (_("Because of"), lambda state: ACCESS_REASONS[state.reason]),
-    (_("Subscription until"), lambda state: state.subscription_until),
-    (_("Trial until"), lambda state: state.trial_until),
-    (_("Subscription status"), lambda state: state.subscription_status),
-    (_("Plan"), lambda state: state.plan),
+    (_("Access from"), lambda state: ACCESS_REASONS[state.reason]),
+    (_("Subscription in force until"), lambda state: state.subscription_until),
+    (_("Trial runs until"), lambda state: state.trial_until),
+    (_("Subscription status"), lambda state: _said(SUBSCRIPTION_STATES, state.subscription_status)),
+    (_("Plan"), lambda state: _said(PLANS, state.plan)),
     (_("Renews by itself"), lambda state: state.is_auto_renew),
-    (_("Latest subscription end"), lambda state: state.latest_subscription_end),
+    (_("Subscription end on record"), lambda state: state.latest_subscription_end),
     (_("Trial started"), lambda state: state.trial_started_at),
-    (_("Trial ends"), lambda state: state.trial_expires_at),
+    (_("Trial end on record"), lambda state: state.trial_expires_at),
     (_("Ever had a trial"), lambda state: state.trial_ever),
 )
 """What is compared, in this order; every field of `AccessState`, once."""

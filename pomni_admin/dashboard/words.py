@@ -67,7 +67,7 @@ MATTERS: Final[Words] = {
     "no_worker": _("No worker has been heard of: jobs wait"),
     "circuit": _("%(about)s leaves Redis alone: its circuit is open"),
     "lock_orphaned": _("The lock %(about)s is held by somebody who is not heard of any more"),
-    "relay_stopped": _("The relay does not run: caches follow changes only by their time to live"),
+    "relay_stopped": _("The relay does not run: caches refresh only when entries expire"),
     "relay_no_postgres": _("The relay is not connected to PostgreSQL"),
     "relay_no_redis": _("The relay is not heard of in Redis"),
     "hit_rate": _("%(about)s: the hit rate has fallen from %(before)s to %(share)s"),
@@ -131,10 +131,20 @@ ACCESS_REASONS: Final[Words] = {
     "trial": _("trial"),
     "none": pgettext_lazy("access", "none"),
 }
+SUBSCRIPTION_STATES: Final[Words] = {
+    "active": pgettext_lazy("subscription", "active"),
+    "canceled": pgettext_lazy("subscription", "canceled"),
+    "expired": pgettext_lazy("subscription", "expired"),
+}
+PLANS: Final[Words] = {
+    "month": pgettext_lazy("plan", "a month"),
+    "quarter": pgettext_lazy("plan", "a quarter"),
+    "year": pgettext_lazy("plan", "a year"),
+}
 VERDICTS: Final[Words] = {
-    "equal": _("cached and true state: equal"),
+    "equal": _("cached and actual state: equal"),
     "differs": _("cached state differs"),
-    "absent": _("nothing cached: the bot reads PostgreSQL next"),
+    "absent": _("nothing cached"),
     "off": _("cache is off: the bot reads PostgreSQL"),
     "unreachable": _("Redis is unreachable: the bot reads PostgreSQL"),
 }
@@ -159,7 +169,7 @@ DROPPED: Final[Words] = {
 }
 """What refreshing somebody's access may find to drop."""
 HELD: Final[Words] = {
-    "access_state": _("Whether they have access"),
+    "access_state": _("The record of their access"),
     "identity": _("Who they are to the bot: privacy and flags"),
     "recent_history": _("What was said lately, sealed"),
     "history_added": _("Messages said while the history is loaded, sealed"),
@@ -267,7 +277,7 @@ PEOPLE_REFUSED: Final[Words] = {
     "no_password": _("This account has no password yet: a new invitation is what it needs."),
     "inactive": _("This account is deactivated: activate it first."),
 }
-"""Why an act on the People page was not done."""
+"""Why an act on the Staff page was not done."""
 WRONG_FILTERS: Final[Words] = {
     "who": _("Nobody of this name is on record. Choose a name from the list."),
     "act": _("There is no such act. Choose one from the list."),
@@ -293,5 +303,5 @@ FOUND_BY: Final[Words] = {
     "tg_id": _("Telegram id"),
     "user_id": _("user id"),
     "payment_id": _("payment id"),
-    "handle": _("handle"),
+    "handle": pgettext_lazy("found by", "handle"),
 }

@@ -35,7 +35,7 @@ def site(root: User) -> Client:
 
 
 def press(client: Client, button: str, user: User | None = None, /, **data: str) -> str:
-    """Press a button of the People page; the page that answers."""
+    """Press a button of the Staff page; the page that answers."""
     return client.post(
         reverse(f"dashboard:{button}", args=[user.pk] if user else []), {"reason": "other", **data}, follow=True
     ).content.decode()

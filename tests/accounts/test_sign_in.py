@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
@@ -30,6 +31,11 @@ def test_a_wrong_password_says_so_and_does_not_tell_which_half_was_wrong(staff: 
     assert known.status_code == unknown.status_code == 200
     assert 'role="alert"' in known.content.decode()
     assert _problem(known.content.decode()) == _problem(unknown.content.decode())
+
+
+def test_the_environment_is_named_before_anybody_has_signed_in(staff: Staff) -> None:
+    page = Client().get(SIGN_IN).content.decode()
+    assert f'<span class="environment environment-{settings.ENV.mode}">{settings.ENV.label}</span>' in page
 
 
 def test_signing_out_ends_the_session(staff: Staff) -> None:

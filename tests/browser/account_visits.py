@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.test import Client
+from playwright.sync_api import expect
 
 from pomni_admin.accounts import people
 from pomni_admin.accounts.models import User
@@ -44,6 +45,10 @@ def accounts(guest: Guest) -> Stops:
     page.locator("#invite-name").fill("boris")
     submit(page, ".invite button")
     yield "people-link"
+    copy = page.locator("[data-copies]")
+    said = copy.inner_text()
+    copy.click()
+    expect(copy).not_to_have_text(said)
     page.goto(page.locator("#link-address").inner_text())
     yield "link"
     page.goto(f"{site.url}/account/second-factor")

@@ -122,7 +122,7 @@ def test_a_missed_night_is_offered_and_run(
     worker(concurrency=1)
     page = browser_page
     sign_in(page, site, staff.admin)
-    assert "missed: nobody was there to start" in page.locator(".missed").inner_text()
+    assert "missed: no worker was there to start" in page.locator(".missed").inner_text()
     submit(page, f'.missed button[value="{missed}"]')
     state(page, "ok")
     assert missed in page.locator("h1").inner_text()

@@ -43,7 +43,7 @@ def support_task(page: Page, site: Site, database: Database, cast: Cast) -> None
     submit(page, ".person-head button")
     actions += 1
     took = time.monotonic() - started
-    assert page.locator("#verdict").inner_text() == "cached and true state: equal"
+    assert page.locator("#verdict").inner_text() == "cached and actual state: equal"
     receipt = page.locator(".receipt").inner_text()
     assert "Access has been refreshed" in receipt
     assert "has access" in receipt

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from cache_layer import AccessState
 from pomni_admin.accounts.models import User
@@ -100,7 +100,9 @@ def job_retrying(guest: Guest) -> Stops:
 
 
 def jobs_wrong(guest: Guest) -> Stops:
-    guest.open("jobs?q=kind:nightly")
+    guest.open("jobs")
+    guest.page.locator("#q").fill("kind:nightly")
+    submit(guest.page, ".search form button")
     yield "jobs-wrong"
 
 
@@ -124,10 +126,13 @@ def selected(guest: Guest) -> Stops:
 def run(guest: Guest) -> Stops:
     guest.open("jobs/run")
     yield "run-daily"
+    guest.page.locator("#day").fill("2026-11-03")
+    expect(guest.page.locator('[data-repeats="day"]')).to_contain_text("2026-11-03, ")
     guest.page.locator('.run label:has([value="weekly"])').click()
     guest.page.locator('.run label:has([value="one"])').click()
     yield "run-weekly-one"
     guest.page.locator('.run label:has([value="rebuild"])').click()
+    expect(guest.page.locator("#reason")).to_have_value("person_asked")
     guest.page.locator("#person").fill("no such person")
     submit(guest.page, ".run button")
     yield "run-problem"

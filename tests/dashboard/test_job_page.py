@@ -309,7 +309,7 @@ def test_run_again_starts_the_same_once(admin: Client, make: Make) -> None:
 def test_while_another_of_its_kind_runs_it_says_so_and_links_to_it(admin: Client, make: Make, act: str) -> None:
     job, other = make("partial", ("llm_timeout",), note="deadline"), make("running")
     html = press(admin, job, act)
-    assert "one kind runs once at a time" in html
+    assert "only one of a kind runs at a time" in html
     assert f'href="/jobs/{other.pk}"' in html
     assert Job.objects.count() == 2
     assert acts.recent(1)[0].result == "already_running"

@@ -42,8 +42,8 @@ def test_starting_shows_the_job_and_a_second_start_is_told_so(admin: Client) -> 
     assert "The job has been started" in first
     assert str(job.pk) in first
     second = send(admin, follow=True).content.decode()
-    assert "one kind runs once at a time" in second
-    assert f'href="/jobs/{job.pk}"' in second.partition("once at a time")[2][:200]
+    assert "only one of a kind runs at a time" in second
+    assert f'href="/jobs/{job.pk}"' in second.partition("runs at a time")[2][:200]
     assert Job.objects.count() == 1
     assert [entry.result for entry in acts.recent(2)] == ["already_running", "ok"]
 

@@ -64,6 +64,13 @@ def test_each_kind_is_started_for_the_last_period_unless_told_otherwise(
     assert (entry.act, entry.reason, entry.result, entry.subject) == ("summaries.run", "missed_run", "ok", str(job.pk))
 
 
+def test_the_chosen_day_is_told_with_its_weekday(admin: Client) -> None:
+    """A browser writes the field in its own way, in which days and months may change places."""
+    page = send(admin, day="2026-11-03", whom="one").content.decode()
+    assert "2026-11-03, Tuesday" in page
+    assert f"{periods.weekly().start}, Monday" in page
+
+
 @pytest.mark.parametrize("by", ["user id", "handle", "handle in small letters"])
 def test_one_person_is_named_by_handle_or_user_id(admin: Client, cast: Cast, by: str) -> None:
     handle = handle_of(cast.alisa)
@@ -192,7 +199,7 @@ def test_another_of_its_kind_is_told_with_a_link_to_it(admin: Client) -> None:
     send(admin)
     job = Job.objects.get()
     html = send(admin, day="2026-03-01").content.decode()
-    assert "one kind runs once at a time" in html
+    assert "only one of a kind runs at a time" in html
     assert f'href="/jobs/{job.pk}"' in html
     assert 'value="2026-03-01"' in html
     send(admin, kind="monthly")

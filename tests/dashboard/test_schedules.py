@@ -67,13 +67,13 @@ def test_each_shows_its_next_and_its_last_run_with_what_came_of_it(admin: Client
 
 def test_one_is_switched_off_and_on_with_a_reason(admin: Client) -> None:
     page = admin.post("/jobs/schedules/daily/off", {"reason": "provider_trouble"}, follow=True).content.decode()
-    assert "Daily summaries: the clock starts none until it is switched on again" in page
+    assert "Daily summaries: schedule is off" in page
     assert "not until it is switched on" in row(page, "daily")
     assert "Switch the schedule on" in row(page, "daily")
     twice = admin.post("/jobs/schedules/daily/off", {"reason": "maintenance"}, follow=True).content.decode()
     assert "was off already" in twice
     on = admin.post("/jobs/schedules/daily/on", {"reason": "repaired"}, follow=True).content.decode()
-    assert "the clock starts them again" in on
+    assert "schedule is on again" in on
     said = [(entry.act, entry.reason, entry.result, entry.subject) for entry in acts.recent(3)]
     assert said == [
         ("summaries.schedule_on", "repaired", "ok", "daily"),
@@ -103,7 +103,7 @@ def test_a_reason_from_the_list_is_wanted(admin: Client, reason: str) -> None:
 def test_a_missed_night_is_offered_and_run_once(admin: Client) -> None:
     first, *others = asleep(4)
     html = admin.get("/jobs").content.decode()
-    assert f"{len(others) + 1} were missed" in html
+    assert f"{len(others) + 1} runs were missed" in html
     assert f'value="{first}"' in html
     page = admin.post("/jobs/schedules/daily/run-missed", {"start": first}, follow=True).content.decode()
     job = Job.objects.get()
@@ -122,7 +122,7 @@ def test_a_second_missed_night_waits_for_the_first(admin: Client) -> None:
     first, second, *_ = asleep(4)
     admin.post("/jobs/schedules/daily/run-missed", {"start": first})
     html = admin.post("/jobs/schedules/daily/run-missed", {"start": second}, follow=True).content.decode()
-    assert "one kind runs once at a time" in html
+    assert "only one of a kind runs at a time" in html
     assert f'href="/jobs/{Job.objects.get().pk}"' in html
     Job.objects.update(state="ok")
     admin.post("/jobs/schedules/daily/run-missed", {"start": second})

@@ -76,16 +76,23 @@ def test_the_preview_says_what_happens_to_each_and_names_those_that_are_left(adm
     control.retry_failed(acts.Actor("olga"), before.pk, reason=Reason.FAILED_BEFORE)
     end(Job.objects.get(retry_of=before))
     html = preview(admin, "retry", second, first, weekly, fine, running, before)
-    assert "<h1>Retry failed users of 3 selected</h1>" in html
+    assert "<h1>Retry failed users of 3 jobs</h1>" in html
     assert meant(html) == ids(first, second, weekly), "the oldest first"
     assert html.count("A job for those who failed starts at once") == 2
     assert html.count("Waits in line") == 1
     assert "3 selected jobs are left as they are" in html
+    assert html.index("left-alone") > html.index('class="run-acts"'), "those that are left come last"
     for why in ("Nobody failed in it", "Has not ended", "Has been retried already"):
         assert html.count(why) == 1, why
     assert str(Job.objects.get(retry_of=before).pk) in html
     assert Job.objects.count() == 7, "nothing is done yet"
     assert 'name="typed"' not in html
+
+
+def test_a_button_says_how_many_of_those_that_are_selected(admin: Client) -> None:
+    running, ended = make(1, "running", kind="weekly"), make(2)
+    assert preview(admin, "cancel", running, ended).count("Cancel 1 of 2 jobs<") == 2
+    assert preview(admin, "cancel", running).count("Cancel 1 job<") == 2
 
 
 def test_what_is_done_is_done_to_the_ids_that_were_shown_and_is_on_record_one_by_one(admin: Client) -> None:
@@ -158,7 +165,7 @@ def test_what_waits_in_line_says_so_and_can_be_taken_out_of_it(admin: Client) ->
 def test_several_jobs_are_cancelled_and_those_that_ended_meanwhile_are_told(admin: Client) -> None:
     running, queued = make(1, "running", failed=0), make(2, "queued", failed=0, kind="weekly")
     html = preview(admin, "cancel", running, queued)
-    assert "<h1>Cancel 2 selected</h1>" in html
+    assert "<h1>Cancel 2 jobs</h1>" in html
     end(running)
     done = admin.post("/jobs/selected/cancel", {"job": meant(html), **CANCEL}, follow=True).content.decode()
     assert "1 job is being canceled" in done

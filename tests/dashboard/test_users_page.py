@@ -86,6 +86,20 @@ def pay(database: Database, user_id: int) -> None:
     )
 
 
+def test_what_is_no_id_names_handles_only_to_those_who_find_people_by_them(agent: Client, admin: Client) -> None:
+    assert "handle" not in problem_in(find(agent, "Alisa"))
+    assert "A handle is U- and ten letters or digits" in problem_in(find(admin, "Alisa"))
+
+
+def test_status_and_plan_are_in_words_and_an_unknown_one_is_as_it_stands(
+    agent: Client, cast: Cast, database: Database
+) -> None:
+    database.rows("UPDATE subscriptions SET status = 'active', plan = 'lifetime' RETURNING 1")
+    answer = page(agent.post(FIND, {"text": str(cast.alisa)}, headers={"accept-language": "ru"}))
+    assert re.search(r"Статус подписки</th>.*?действует", answer, re.S)
+    assert re.search(r"Тариф</th>.*?lifetime", answer, re.S)
+
+
 def test_a_person_is_found_by_each_of_the_three_ids(agent: Client, cast: Cast, database: Database) -> None:
     pay(database, cast.alisa)
     for text, kind in (
@@ -162,7 +176,7 @@ def test_refreshing_drops_what_was_wrong_and_shows_that_it_is_right_now(agent: C
     after = page(agent.post(REFRESH, {"token": token_in(before)}))
     assert "Access has been refreshed" in after
     assert "the cached entry" in after
-    assert "cached and true state: equal" in after
+    assert "cached and actual state: equal" in after
     newest = acts.recent(1)[0]
     assert newest.receipt in after
     assert (newest.act, newest.result) == ("cache.access_state.invalidate", "ok")
@@ -236,9 +250,9 @@ def test_what_redis_holds_is_told_by_kind_size_and_times_only(agent: Client, cas
     asyncio.run(meet(cast.tg_id("alisa"), cast.alisa))
     answer = find(agent, str(cast.tg_id("alisa")))
     held = answer.partition("What Redis holds on this person")[2]
-    for kind in ("Whether they have access", "Who they are to the bot", "Messages being merged into one turn"):
+    for kind in ("The record of their access", "Who they are to the bot", "Messages being merged into one turn"):
         assert kind in held
-    assert "≤ 1 kB" in held
+    assert "≤\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}kB" in held
     assert 'data-shown="age"' in held
     assert 'data-shown="left"' in held
     assert "тревожно" not in answer

@@ -111,7 +111,7 @@ def _steering(name: str, permission: str) -> View:
             return redirect("dashboard:job", other.job_id)
         except jobs.AlreadyRunning as other:
             link = format_html('<a href="{}">{}</a>', reverse("dashboard:job", args=[other.job_id]), _("Watch it"))
-            said = _("Not done: another job of this kind has not ended, and one kind runs once at a time.")
+            said = _("Not done: another job of this kind has not ended, and only one of a kind runs at a time.")
             messages.warning(request, format_html("{} {}", said, link))
         else:
             messages.success(request, str(DONE[name]))

@@ -222,9 +222,9 @@ def _switching(act: Act, *, on: bool) -> View:
             )
             messages.info(request, already % words)
         elif on:
-            messages.success(request, _("%(kind)s: the clock starts them again.") % words)
+            messages.success(request, _("%(kind)s: schedule is on again.") % words)
         else:
-            messages.success(request, _("%(kind)s: the clock starts none until it is switched on again.") % words)
+            messages.success(request, _("%(kind)s: schedule is off.") % words)
         return redirect("dashboard:jobs")
 
     return switch
@@ -248,7 +248,7 @@ def run_missed(request: HttpRequest, kind: str) -> HttpResponse:
         return redirect("dashboard:job", other.job_id)
     except jobs.AlreadyRunning as other:
         link = format_html('<a href="{}">{}</a>', reverse("dashboard:job", args=[other.job_id]), _("Watch it"))
-        said = _("Not started: another job of this kind has not ended, and one kind runs once at a time.")
+        said = _("Not started: another job of this kind has not ended, and only one of a kind runs at a time.")
         messages.warning(request, format_html("{} {}", said, link))
     except jobs.InvalidPeriod:
         messages.info(request, _("Not started: there was nothing to summarise yet in that period."))

@@ -1,4 +1,4 @@
-"""People: who works with the site, in which role; a superuser invites, changes roles, deactivates, and makes links.
+"""Staff: who works with the site, in which role; a superuser invites, changes roles, deactivates, and makes links.
 
 A link is shown once, in the answer to the press that made it: there is no mail server, and the database knows only a
 hash of it.
@@ -96,7 +96,7 @@ class PeopleView:
 
 class PeoplePage(Page[PeopleView]):
     name = "people"
-    title = pgettext_lazy("staff", "People")
+    title = pgettext_lazy("staff", "Staff")
     permission = MANAGE_PEOPLE
 
     def view(self, subject: str) -> PeopleView:

@@ -90,7 +90,7 @@ def run(request: HttpRequest) -> HttpResponse:
         return redirect("dashboard:job", other.job_id)
     except jobs.AlreadyRunning as other:
         link = format_html('<a href="{}">{}</a>', reverse("dashboard:job", args=[other.job_id]), _("Watch it"))
-        said = _("Not started: another job of this kind has not ended, and one kind runs once at a time.")
+        said = _("Not started: another job of this kind has not ended, and only one of a kind runs at a time.")
         messages.warning(request, format_html("{} {}", said, link))
         return _shown(request, RunView(values))
     messages.success(request, _("The job has been started."))

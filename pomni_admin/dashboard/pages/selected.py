@@ -52,6 +52,10 @@ class SelectedView:
         return len(self.done)
 
     @property
+    def selected(self) -> int:
+        return len(self.done) + len(self.left)
+
+    @property
     def is_typed(self) -> bool:
         return self.count > TYPED_ABOVE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from django import template
@@ -231,13 +231,21 @@ def result_word(code: str) -> str:
 
 
 @register.filter
+def in_fours(text: str) -> Sequence[str]:
+    """A long secret in groups, which are easier to copy by hand."""
+    return [text[at : at + 4] for at in range(0, len(text), 4)]
+
+
+@register.filter
 def at_most(size_bytes: int | None) -> str:
     """A size by its class: how long something is says something of it."""
     if size_bytes is None:
         return _("over 1 MB")
     if size_bytes < 1_000_000:
-        return _("≤ %(count)s kB") % {"count": number_format(size_bytes // 1_000)}
-    return _("≤ %(count)s MB") % {"count": number_format(size_bytes // 1_000_000)}
+        text = _("≤ %(count)s kB") % {"count": number_format(size_bytes // 1_000)}
+    else:
+        text = _("≤ %(count)s MB") % {"count": number_format(size_bytes // 1_000_000)}
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 @register.filter

@@ -8,13 +8,16 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 from django import template
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
+from pomni_admin.audit.vocabulary import Reason
 from pomni_admin.dashboard import job_words
 from pomni_admin.dashboard.word_filters import word_filters
 from pomni_admin.summaries.eta import Eta
+from pomni_admin.summaries.models import Kind
 
 register = template.Library()
 word_filters(
@@ -43,6 +46,18 @@ def period(kind: str, start: date, end: date) -> str:
         count = (end - start).days
         return ngettext("%(n)s day to %(last)s", "%(n)s days to %(last)s", count) % {"n": count, "last": last}
     return f"{start}"
+
+
+@register.simple_tag
+def weekday(day: str) -> str:
+    """A day with its name, beside a field that shows it in the browser's own way."""
+    return f"{day}, {date_format(date.fromisoformat(day), 'l')}"
+
+
+@register.filter
+def usual_reason(kind: str) -> str:
+    """Why a job of that kind is started by hand, as a rule."""
+    return Reason.PERSON_ASKED if kind == Kind.REBUILD else Reason.MISSED_RUN
 
 
 @register.simple_tag
@@ -81,17 +96,18 @@ def failure_word(code: str) -> str:
 
 
 @register.simple_tag
-def bulk_name(act: str, count: int) -> str:
-    """What a button does with so many selected jobs."""
+def bulk_name(act: str, count: int, of: int | None = None) -> str:
+    """What a button does with so many jobs, which are all that are selected or so many `of` them."""
+    figures = {"n": count, "all": of}
     if act == "retry":
-        return ngettext("Retry failed users of %(n)s selected", "Retry failed users of %(n)s selected", count) % {
-            "n": count
-        }
-    return ngettext("Cancel %(n)s selected", "Cancel %(n)s selected", count) % {"n": count}
+        return ngettext("Retry failed users of %(n)s job", "Retry failed users of %(n)s jobs", count) % figures
+    if of is None or of == count:
+        return ngettext("Cancel %(n)s job", "Cancel %(n)s jobs", count) % figures
+    return ngettext("Cancel %(n)s of %(all)s jobs", "Cancel %(n)s of %(all)s jobs", count) % figures
 
 
 @register.simple_tag
 def bulk_labels(act: str, counts: Iterable[int]) -> str:
     """The button's names by the number of jobs, as JSON, for the script that counts what is ticked."""
-    none = gettext("Retry failed users of selected") if act == "retry" else gettext("Cancel selected")
+    none = gettext("Retry failed users") if act == "retry" else gettext("Cancel selected")
     return json.dumps([f"{bulk_name(act, count) if count else none}…" for count in counts], ensure_ascii=False)

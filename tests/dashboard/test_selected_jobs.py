@@ -146,7 +146,7 @@ def test_what_waits_in_line_says_so_and_can_be_taken_out_of_it(admin: Client) ->
     shown = [make(n) for n in range(4)]
     admin.post("/jobs/selected/retry", {"job": ids(*shown), **RETRY})
     page = admin.get(f"/jobs/{shown[1].pk}").content.decode()
-    assert "wait in line to be retried" in page
+    assert "waits in line to be retried" in page
     assert "Take it out of the line" in page
     assert 'id="act-retry"' not in page
     html = preview(admin, "cancel", *shown)

@@ -43,6 +43,6 @@ def test_one_that_there_is_not_is_noticed() -> None:
 
 
 def test_each_button_is_said_by_the_site() -> None:
-    said = {message.text.replace("%(n)s", "N") for message in wanted()}
+    said = {text.replace("%(n)s", "N") for message in wanted() for text in (message.text, message.plural or "")}
     for words in re.findall(r"\*\*([^*]+)\*\*", TEXT):
         assert words in said | PAGES, words

@@ -116,6 +116,14 @@ def test_a_wrong_value_is_answered_clearly_and_gets_into_no_address(
         assert not receipts(page)
 
 
+def test_what_a_process_did_is_told_in_the_readers_language(admin: Client) -> None:
+    with acts.act(actor=acts.Actor("beat", "system"), act=Act.RUN_SUMMARIES) as act:
+        act.result = "ok"
+    russian = text(admin.get("/audit", headers={"accept-language": "ru"}))
+    assert "система" in russian
+    assert "Запуск сводок" in russian
+
+
 def test_of_a_wrong_form_the_other_filters_stay_filled_in(admin: Client) -> None:
     page = text(admin.post("/audit/filter", {"handle": "700000001", "result": "ok", "from": "2026-11-01"}))
     assert '<option value="ok" selected>' in page

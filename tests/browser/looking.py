@@ -21,7 +21,7 @@ NARROW: Final = 360
 HEIGHT: Final = 800
 LOCALES: Final = {"ru": "ru-RU", "en": "en-GB"}
 SIDEWAYS: Final = """
-Math.max(...[document.documentElement, ...document.querySelectorAll("nav")]
+Math.max(...[document.documentElement, ...document.querySelectorAll("nav, .card")]
   .map((part) => part.scrollWidth - part.clientWidth))
 """
 AXE: Final = """

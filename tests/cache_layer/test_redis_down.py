@@ -1,6 +1,7 @@
 """G4: whatever ails Redis, every call gives the right answer from the source, the first ones a time-out late at most.
 
-Bounds on time are generous, because the machine is shared; what they tell apart is three time-outs from forty.
+Bounds on time are generous, and leave out when the process stood still, because the machine is shared; what they tell
+apart is three time-outs from forty.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pomni_admin.demo.servers import Valkey, free_port
 from tests.cache_layer.proxy import Proxy, Trouble
 from tests.cache_layer.reader import BOTH, Kind, Reader, reader
 from tests.cache_layer.source import granted
+from tests.harness.stalls import Stalls
 
 ALISA = 730_000_001
 CALLS = 40
@@ -104,15 +106,16 @@ async def test_every_call_answers_right_and_redis_is_used_again_afterwards(
 
 async def all_answer_right(calls: Reader) -> None:
     """Reads one after another, the first few a time-out late at most, and then many at once."""
-    began = time.monotonic()
     late = 0
-    for user_id in range(ALISA, ALISA + CALLS):
-        asked_at = time.monotonic()
-        assert await calls.plan(user_id) == str(user_id)
-        took = time.monotonic() - asked_at
-        late += took > TIMEOUT_S / 2
-        assert took < 3 * TIMEOUT_S, "each part of a call has a time-out of its own"
-    assert time.monotonic() - began < CALLS * TIMEOUT_S / 2
+    with Stalls() as stalls:
+        began = time.monotonic()
+        for user_id in range(ALISA, ALISA + CALLS):
+            asked_at = time.monotonic()
+            assert await calls.plan(user_id) == str(user_id)
+            took = stalls.taken(asked_at)
+            late += took > TIMEOUT_S / 2
+            assert took < 3 * TIMEOUT_S, "each part of a call has a time-out of its own"
+        assert stalls.taken(began) < CALLS * TIMEOUT_S / 2
     assert late <= 2 * FAILURES_TO_OPEN
     answers = await asyncio.gather(*(calls.plan(user_id) for user_id in range(ALISA, ALISA + CALLS)))
     assert answers == [str(user_id) for user_id in range(ALISA, ALISA + CALLS)]

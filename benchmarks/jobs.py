@@ -59,7 +59,7 @@ def overhead(made: Stage) -> None:
     table(
         ["a user, one worker", ""],
         [
-            ["round trips to PostgreSQL, BEGIN and COMMIT besides", f"{found['statements'] / users:.2f}"],
+            ["round trips to PostgreSQL", f"{found['statements'] / users:.2f}"],
             ["the same of a person who is skipped", f"{found['statements_skipped']:.0f}"],
             *(
                 [

@@ -66,7 +66,7 @@ def test_a_reader_stops_the_page_slows_it_down_and_goes_by_keys(
     while page.evaluate("window.paintings.length") < 3:
         total += 1
         change(job, total, valkey)
-    expect(rows).to_contain_text(str(total))
+    expect(rows).to_contain_text(f"{total:,}")
     first, second, third = page.evaluate("window.paintings.slice(0, 3)")
     assert second - first > 950
     assert third - second > 950

@@ -90,8 +90,10 @@ async def test_every_call_answers_right_and_redis_is_used_again_afterwards(
     own_valkey: Valkey, fault: Fault, kind: Kind, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    # A machine that stands still would open the circuit by time-outs of its own.
+    timeout = timedelta(seconds=1 if fault.opens is False else TIMEOUT_S)
     with Proxy(own_valkey.port) as proxy:
-        async with reader(kind, Settings(redis_url=proxy.url)) as calls:
+        async with reader(kind, Settings(redis_url=proxy.url, timeout=timeout)) as calls:
             assert await calls.plan(ALISA) == str(ALISA)
             fault.begin(own_valkey, proxy)
             await all_answer_right(calls)

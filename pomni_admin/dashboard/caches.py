@@ -3,16 +3,17 @@ or of one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cache_layer import DROPPABLE, CacheStats, CacheSwitch, Histogram, Instance, Settings
 from pomni_admin.dashboard import charts
-from pomni_admin.dashboard.charts import READS, Chart, Mark
+from pomni_admin.dashboard.charts import Chart, Mark
 from pomni_admin.dashboard.extents import ExtentView, MeasuredView
+from pomni_admin.dashboard.heartbeats import INSTANCE_SILENT_S
 from pomni_admin.dashboard.history import History
-from pomni_admin.dashboard.matters import SILENT_AFTER_S
 from pomni_admin.dashboard.spans import Span
 
 ORDER = ("access_state", "identity", "recent_history", "rag", "talkbuf", "lock", "summaries_job")
@@ -55,7 +56,7 @@ class CacheCard:
         why_off: what in this process's environment keeps it off.
         hit_rate: hits by reads, of one; None without a read.
         reads_chart, times_chart: None where there was nothing to draw in the whole span.
-        counts: each event's number, also of those that did not happen.
+        counts: each event's number; 0 of those that did not happen.
     """
 
     name: str
@@ -70,7 +71,7 @@ class CacheCard:
     deny_ttl_s: float | None
     reads: int
     hit_rate: float | None
-    counts: Mapping[str, int]
+    counts: Counter[str]
     bytes_read: int
     bytes_written: int
     times: tuple[TimesRow, ...]
@@ -112,25 +113,12 @@ class InstanceRow:
             pid=said.pid,
             since=said.since,
             heartbeat=instance.heartbeat,
-            is_silent=instance.age_s > SILENT_AFTER_S,
+            is_silent=instance.age_s > INSTANCE_SILENT_S,
             circuit=said.circuit,
             off=tuple(OffRow(cache, because) for cache, because in said.off.items()),
         )
 
 
-EVENTS = (
-    *READS,
-    "load",
-    "load_error",
-    "fill",
-    "fill_refused",
-    "drop",
-    "error",
-    "rejected",
-    "push",
-    "turn",
-    "redelivered",
-)
 SHAPES = {"talkbuf": "turns", "lock": "locks"}
 
 
@@ -162,7 +150,7 @@ def card(
         deny_ttl_s=settings.deny_ttl.total_seconds() if name == "access_state" else None,
         reads=charts.reads_of(whole),
         hit_rate=charts.hit_rate_of(whole),
-        counts={event: whole.counts.get(event, 0) for event in EVENTS},
+        counts=Counter(whole.counts),
         bytes_read=whole.bytes_read,
         bytes_written=whole.bytes_written,
         times=tuple(

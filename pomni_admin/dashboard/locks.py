@@ -10,19 +10,14 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlencode
 
 from cache_layer import Instance, LockGrant, LockView
+from pomni_admin.dashboard import heartbeats
 
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The bot's locks may say anything in that place."""
-OVERDUE_S = 12.0
-"""A holder says every 5 s that it lives: two times in a row nothing was heard."""
-ORPHANED_S = 30.0
-"""From then on whoever asks for the lock is given it (G8)."""
-INSTANCE_SILENT_S = 5.0
-"""A layer says every second that it is there."""
 OF_A_JOB = "job"
 """The role under which all workers of a summary job hold its lock together: no single process has it."""
 
-Health: TypeAlias = Literal["well", "overdue", "silent", "orphaned"]
+Health: TypeAlias = heartbeats.Health | Literal["silent"]
 Process: TypeAlias = tuple[str, int]
 """Host and process id."""
 
@@ -147,7 +142,7 @@ def waiters(locks: Sequence[LockView]) -> tuple[WaiterRow, ...]:
 
 def silent_processes(instances: Sequence[Instance]) -> frozenset[Process]:
     """The processes of which no layer has been heard of just now; those that were never known are not among them."""
-    heard = {_process(one) for one in instances if one.age_s <= INSTANCE_SILENT_S}
+    heard = {_process(one) for one in instances if one.age_s <= heartbeats.INSTANCE_SILENT_S}
     return frozenset({_process(one) for one in instances} - heard)
 
 
@@ -156,11 +151,10 @@ def _process(instance: Instance) -> Process:
 
 
 def _health(lock: LockView, silent: Collection[Process]) -> Health:
-    if lock.silent_s >= ORPHANED_S:
-        return "orphaned"
-    if lock.role != OF_A_JOB and (lock.host, lock.pid) in silent:
+    health = heartbeats.health(lock.silent_s)
+    if health != "orphaned" and lock.role != OF_A_JOB and (lock.host, lock.pid) in silent:
         return "silent"
-    return "overdue" if lock.silent_s >= OVERDUE_S else "well"
+    return health
 
 
 def _job(said: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from cache_layer import CacheStats, CacheSwitch, Instance, LockView
 from pomni_admin.dashboard.charts import OF_READS, hit_rate_of, reads_of
+from pomni_admin.dashboard.heartbeats import INSTANCE_SILENT_S, ORPHANED_S
 from pomni_admin.dashboard.history import History, added
 from pomni_admin.relay.standing import Standing
 from pomni_admin.summaries.schedules import Missed
@@ -18,10 +19,6 @@ from pomni_admin.summaries.watching import Watched, heard
 
 Tone: TypeAlias = Literal["bad", "doubtful"]
 
-SILENT_AFTER_S = 5.0
-"""An instance says every second that it is there."""
-ORPHANED_AFTER = timedelta(seconds=30)
-"""A holder that has been silent for so long may be displaced (G8)."""
 RECENT_SLOTS: Final = 1
 BEFORE_SLOTS: Final = 12
 """Quarters of an hour: the last one that has ended is compared with three hours before it."""
@@ -85,7 +82,7 @@ def of_jobs(watched: Watched, missed: Sequence[Missed]) -> Iterator[Matter]:
 
 def of_instances(instances: Sequence[Instance], *, has_work: bool) -> Iterator[Matter]:
     """Whether anybody works, and who cannot use Redis."""
-    alive = [one for one in instances if one.age_s <= SILENT_AFTER_S]
+    alive = [one for one in instances if one.age_s <= INSTANCE_SILENT_S]
     if not any(one.presence.role == "worker" for one in alive):
         last = max((one.heartbeat for one in instances if one.presence.role == "worker"), default=None)
         tone: Tone = "bad" if has_work else "doubtful"
@@ -97,9 +94,9 @@ def of_instances(instances: Sequence[Instance], *, has_work: bool) -> Iterator[M
             yield Matter("circuit", "bad", "caches", link, f"{said.role} · {said.host} · pid {said.pid}")
 
 
-def of_locks(locks: Sequence[LockView], now: datetime) -> Iterator[Matter]:
+def of_locks(locks: Sequence[LockView]) -> Iterator[Matter]:
     for lock in locks:
-        if now - lock.heartbeat > ORPHANED_AFTER:
+        if lock.silent_s >= ORPHANED_S:
             link = f"{reverse('dashboard:locks')}#lock-{lock.name}"
             yield Matter("lock_orphaned", "bad", "locks", link, lock.name, lock.heartbeat, lock.expires)
 

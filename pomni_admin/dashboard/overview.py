@@ -13,6 +13,7 @@ from cache_layer import CacheStats, CacheSwitch, Instance, JobSnapshot, LockUnav
 from pomni_admin import cache
 from pomni_admin.dashboard import charts, history, matters
 from pomni_admin.dashboard.charts import OF_READS, Chart
+from pomni_admin.dashboard.heartbeats import INSTANCE_SILENT_S, ORPHANED_S
 from pomni_admin.dashboard.history import History
 from pomni_admin.dashboard.matters import Matter
 from pomni_admin.dashboard.progress import Paces, Progress, paces_for
@@ -176,7 +177,7 @@ def overview(span: Span) -> OverviewView:
         hit_rates=chosen.then(lambda found: charts.hit_rates(span, found, marks)),
         throughput=people.then(lambda found: charts.throughput(span, starts, found, marks)),
         latencies=chosen.then(lambda found: charts.latencies(span, found, marks)),
-        locks=held.then(lambda found: tuple(_held(lock, now) for lock in found)),
+        locks=held.then(lambda found: tuple(_held(lock) for lock in found)),
         fleet=instances.then(_fleet),
     )
 
@@ -196,7 +197,7 @@ def _found(
     if instances.value is not None:
         has_work = jobs.value is not None and any(job.state != "paused" for job in jobs.value[0].active)
         found += matters.of_instances(instances.value, has_work=has_work)
-    found += matters.of_locks(held.value or (), now)
+    found += matters.of_locks(held.value or ())
     if not away:
         found += matters.of_relay(standing(), now)
     if day.value is not None:
@@ -228,7 +229,7 @@ def _runs(watched: Watched, paces: Paces) -> tuple[RunRow, ...]:
     return tuple(RunRow.of(str(kind), last.get(str(kind)), paces) for kind in KINDS)
 
 
-def _held(lock: LockView, now: datetime) -> HeldRow:
+def _held(lock: LockView) -> HeldRow:
     return HeldRow(
         name=lock.name,
         role=lock.role,
@@ -236,7 +237,7 @@ def _held(lock: LockView, now: datetime) -> HeldRow:
         pid=lock.pid,
         since=lock.since,
         heartbeat=lock.heartbeat,
-        is_orphaned=now - lock.heartbeat > matters.ORPHANED_AFTER,
+        is_orphaned=lock.silent_s >= ORPHANED_S,
         waiters=len(lock.waiters),
     )
 
@@ -249,8 +250,8 @@ def _fleet(instances: Sequence[Instance]) -> tuple[FleetRow, ...]:
         FleetRow(
             role=role,
             version=version,
-            alive=sum(one.age_s <= matters.SILENT_AFTER_S for one in group),
-            silent=sum(one.age_s > matters.SILENT_AFTER_S for one in group),
+            alive=sum(one.age_s <= INSTANCE_SILENT_S for one in group),
+            silent=sum(one.age_s > INSTANCE_SILENT_S for one in group),
             since=min(one.presence.since for one in group),
             heartbeat=max(one.heartbeat for one in group),
         )

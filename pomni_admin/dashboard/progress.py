@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal, TypeAlias
+from datetime import datetime
+from typing import TypeAlias
 
 from django.utils import timezone
 
 from cache_layer import JobSnapshot
+from pomni_admin.dashboard import heartbeats
+from pomni_admin.dashboard.heartbeats import Health
 from pomni_admin.summaries import eta
 from pomni_admin.summaries.eta import Eta
 
 Paces: TypeAlias = Mapping[str, Sequence[float]]
 """How fast jobs went that have ended, by kind."""
 
-Health: TypeAlias = Literal["well", "overdue", "orphaned"]
-
 ACTIVE = frozenset({"queued", "running", "paused", "canceling"})
-OVERDUE = timedelta(seconds=12)
-"""Who works at a batch says every few seconds that it lives, also while it waits for the provider."""
-ORPHANED = timedelta(seconds=30)
-"""From then on somebody else takes the batch up (G9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +70,7 @@ def paces_for(jobs: Iterable[JobSnapshot]) -> Paces:
 def _health(job: JobSnapshot) -> Health:
     if job.state not in {"running", "canceling"} or job.heartbeat_at is None or job.batches_done == job.batches_total:
         return "well"
-    silent = timezone.now() - job.heartbeat_at
-    return "orphaned" if silent >= ORPHANED else "overdue" if silent >= OVERDUE else "well"
+    return heartbeats.health((timezone.now() - job.heartbeat_at).total_seconds())
 
 
 def _share(job: JobSnapshot) -> float | None:

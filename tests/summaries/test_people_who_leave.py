@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
+import psycopg
 import pytest
 from qdrant_client import QdrantClient
 
@@ -159,10 +161,16 @@ def test_a_row_that_is_rewritten_before_its_vector_gets_the_vector_of_the_newer_
     assert len(points(qdrant)) == 1
 
 
+def purge(connection: psycopg.Connection[Any], user_id: int) -> None:
+    """Messages first, then summaries, as the bot does it."""
+    connection.execute("DELETE FROM bot_messages WHERE user_id = %s", (user_id,))
+    connection.execute("DELETE FROM dialog_summaries WHERE user_id = %s", (user_id,))
+
+
 def test_a_purge_waits_for_a_summary_that_is_being_written_and_then_sees_it(
     daily: Jobs, people: People, cast: Cast, llm: Llm, database: Database, configure: Callable[..., None]
 ) -> None:
-    """Messages first, then summaries, as the bot purges: whichever of the two is first, no summary survives."""
+    """Whichever of the two is first, no summary survives."""
     people.say(cast.boris, "привет")
     job = daily.start()
     llm.hold()
@@ -170,8 +178,7 @@ def test_a_purge_waits_for_a_summary_that_is_being_written_and_then_sees_it(
         llm.wait_until_asked(1)
         llm.release()
         with database.connect() as connection:
-            connection.execute("DELETE FROM bot_messages WHERE user_id = %s", (cast.boris,))
-            connection.execute("DELETE FROM dialog_summaries WHERE user_id = %s", (cast.boris,))
+            purge(connection, cast.boris)
     assert daily.summaries() == []
 
 
@@ -188,8 +195,7 @@ def test_a_purge_that_has_not_ended_yet_is_waited_for(
     with daily.looked_at(job.pk):
         llm.wait_until_asked(1)
         with database.connect() as connection, connection.transaction():
-            connection.execute("DELETE FROM bot_messages WHERE user_id = %s", (cast.boris,))
-            connection.execute("DELETE FROM dialog_summaries WHERE user_id = %s", (cast.boris,))
+            purge(connection, cast.boris)
             llm.release()
             ends = time.monotonic() + 10
             while not daily.summaries() and not database.rows(WAITS) and time.monotonic() < ends:

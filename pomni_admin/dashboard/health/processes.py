@@ -9,8 +9,8 @@ from datetime import datetime
 from cache_layer import Instance, Unavailable
 from pomni_admin import cache
 from pomni_admin.dashboard.health.asking import Away, Off, Part
+from pomni_admin.dashboard.heartbeats import INSTANCE_SILENT_S
 
-SILENT_AFTER_S = 5.0
 WANTED = ("web", "worker", "beat", "reaper", "relay", "bot")
 """The roles without one of which something does not happen."""
 
@@ -72,7 +72,7 @@ def facts(instances: Sequence[Instance]) -> ProcessFacts:
                 pid=one.presence.pid,
                 since=one.presence.since,
                 heartbeat=one.heartbeat,
-                is_silent=one.age_s > SILENT_AFTER_S,
+                is_silent=one.age_s > INSTANCE_SILENT_S,
                 circuit=one.presence.circuit,
             )
             for one in instances

@@ -28,8 +28,8 @@ from pomni_admin.dashboard.health.provider import PROVIDER, ProviderFacts
 from pomni_admin.dashboard.health.qdrant import QDRANT, QdrantFacts
 from pomni_admin.dashboard.health.redis import REDIS, RedisFacts
 from pomni_admin.dashboard.health.relay import RELAY
+from pomni_admin.dashboard.heartbeats import ORPHANED_S
 from pomni_admin.dashboard.live.hub import HubFigures, hub
-from pomni_admin.dashboard.locks import ORPHANED_S
 from pomni_admin.dashboard.metrics.jobs import JOBS, JobFacts
 from pomni_admin.dashboard.metrics.running_totals import RunningTotals
 from pomni_admin.relay.standing import Standing
